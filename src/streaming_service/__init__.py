@@ -1,0 +1,3 @@
+"""The playback control plane for OvenMediaEngine."""
+
+__version__ = "0.1.0"

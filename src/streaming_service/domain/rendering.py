@@ -1,0 +1,84 @@
+"""The body of each notification, made when it is sent: receivers already speak exactly these shapes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streaming_service.domain.clock import to_wire
+from streaming_service.domain.notification import Endpoint, Notification
+
+# Manifest path and the channel's own base URL (None: the configured one) → signed URL and its expiry on the wire.
+Sign = Callable[[str, str | None], tuple[str, str]]
+
+
+def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
+    """The JSON object that the notification's endpoint expects. Raises KeyError when a fact is missing."""
+    facts = notification.facts
+    match notification.endpoint:
+        case Endpoint.CONTENT_CALLBACK:
+            return _content_callback(notification, sign)
+        case Endpoint.GATEWAY_WARMUP:
+            return {"manifestUrl": _signed(facts, sign)[0], "cacheKey": facts["cacheKey"]}
+        case Endpoint.CDN_CONTROL:
+            return _cdn_control(notification, sign)
+        case Endpoint.OBSERVABILITY:
+            return _alert(notification) if "severity" in facts else _progress(notification)
+        case Endpoint.BIGQUERY:
+            return {
+                "id": notification.id,
+                "event": notification.topic,
+                "payload": {"contentId": notification.content_id, **facts},
+                "emittedAt": to_wire(notification.occurred_at),
+            }
+
+
+def _content_callback(notification: Notification, sign: Sign) -> dict[str, Any]:
+    facts = notification.facts
+    url, expires_at = _signed(facts, sign)
+    return {
+        "contentId": notification.content_id,
+        "manifestUrl": url,
+        "channelId": facts["channelId"],
+        "expiresAt": expires_at,
+        "checksum": facts["checksum"],
+    }
+
+
+def _cdn_control(notification: Notification, sign: Sign) -> dict[str, Any]:
+    facts = notification.facts
+    match notification.topic:
+        case "cdn.warmup":
+            return {"url": _signed(facts, sign)[0]}
+        case "cdn.failover":
+            return {"path": facts["path"], "ingestRegion": facts["ingestRegion"]}
+        case _:
+            return {"path": facts["path"]}
+
+
+def _progress(notification: Notification) -> dict[str, Any]:
+    facts = notification.facts
+    return {
+        "event": notification.topic,
+        "contentId": notification.content_id,
+        "manifestPath": facts.get("manifestPath") or next(iter(facts.get("paths", ())), None),
+        "retries": facts.get("retries", 0),
+        "occurredAt": to_wire(notification.occurred_at),
+    }
+
+
+def _alert(notification: Notification) -> dict[str, Any]:
+    facts = notification.facts
+    named = {"severity", "description", "auditTopic"}
+    return {
+        "event": notification.topic,
+        "severity": facts["severity"],
+        "description": facts["description"],
+        "metadata": {
+            "contentId": notification.content_id,
+            **{name: fact for name, fact in facts.items() if name not in named},
+        },
+        "auditTopic": facts.get("auditTopic"),
+    }
+
+
+def _signed(facts: Mapping[str, Any], sign: Sign) -> tuple[str, str]:
+    return sign(facts["manifestPath"], facts.get("baseUrl"))
