@@ -1,0 +1,135 @@
+"""A typed async client of OvenMediaEngine's REST API (v0.20, v0.21).
+
+    client = OmeClient(caller, "http://127.0.0.1:8081", access_token="key:secret")
+    await client.create_scheduled_channel("reels", channel)
+
+OME's habits are handled here and nowhere else: the envelope, statuses inside answers, paths that are not
+percent-decoded, deletions that answer 500 while they are under way, messages that are for people only.
+"""
+
+from base64 import b64encode
+from typing import Any, TypeVar
+
+import msgspec
+
+from streaming_service.adapters.http import Caller, Request, Response
+from streaming_service.adapters.ome.models import (
+    Envelope,
+    ScheduledChannel,
+    ScheduledChannelState,
+    StreamState,
+    Version,
+)
+from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
+
+_T = TypeVar("_T")
+
+
+class OmeError(UpstreamRejected):
+    """OME answered, and the answer is no. `status` is the HTTP status, `detail` OME's own message."""
+
+
+class AlreadyExists(OmeError):
+    """A stream of that name exists: 409."""
+
+
+class Forbidden(OmeError):
+    """The vhost is read-only, or the application lacks the provider: 403. Server.xml decides that."""
+
+
+class OmeClient:
+    """One OME server. Safe calls are repeated when there is no answer, others never."""
+
+    def __init__(
+        self, caller: Caller, base_url: str, *, access_token: str, vhost: str = "default", timeout: float = 5.0
+    ) -> None:
+        self._caller = caller
+        self._apps = f"{base_url}/v1/vhosts/{vhost}/apps"
+        self._base = base_url
+        self._authorization = f"Basic {b64encode(access_token.encode()).decode()}"
+        self._timeout = timeout
+
+    async def version(self) -> Version:
+        """Which OME this is."""
+        return await self._get(f"{self._base}/v1/version", Version)
+
+    async def applications(self) -> list[str]:
+        """Names of the vhost's applications."""
+        return await self._get(self._apps, list[str])
+
+    async def scheduled_channels(self, application: str) -> list[str]:
+        """Names of the application's scheduled channels. Raises NotFound for an unknown application."""
+        return await self._get(f"{self._apps}/{application}/scheduledChannels", list[str])
+
+    async def create_scheduled_channel(self, application: str, channel: ScheduledChannel) -> None:
+        """OME has written the schedule; the stream appears 0.1 to 0.9 s later, and may never play.
+
+        Raises AlreadyExists, NotFound (no such application) or Forbidden (it has no Schedule provider).
+        """
+        body = msgspec.json.encode(channel)
+        await self._call("POST", f"{self._apps}/{application}/scheduledChannels", body)
+
+    async def scheduled_channel(self, application: str, name: str) -> ScheduledChannelState:
+        """Raises NotFound."""
+        return await self._get(f"{self._apps}/{application}/scheduledChannels/{name}", ScheduledChannelState)
+
+    async def delete_scheduled_channel(self, application: str, name: str) -> None:
+        """It is going away. Raises NotFound once it is gone.
+
+        While the stream is still there a repeated DELETE is answered 500: that is not a fault, only early.
+        """
+        try:
+            await self._call("DELETE", f"{self._apps}/{application}/scheduledChannels/{name}")
+        except UpstreamUnavailable as error:
+            if error.status != 500:
+                raise
+
+    async def streams(self, application: str) -> list[str]:
+        """Names of all input streams, scheduled or not."""
+        return await self._get(f"{self._apps}/{application}/streams", list[str])
+
+    async def stream(self, application: str, name: str) -> StreamState:
+        """Raises NotFound."""
+        return await self._get(f"{self._apps}/{application}/streams/{name}", StreamState)
+
+    async def _get(self, url: str, shape: type[_T]) -> _T:
+        answer = await self._call("GET", url)
+        try:
+            return msgspec.convert(answer, shape, strict=False)
+        except msgspec.ValidationError as error:
+            raise UpstreamUnavailable("ome", f"GET {url} answered an unexpected shape: {error}") from error
+
+    async def _call(self, method: str, url: str, body: bytes = b"") -> Any:
+        headers = {"authorization": self._authorization}
+        if body:
+            headers["content-type"] = "application/json"
+        request = Request(method, url, headers, body, timeout=self._timeout)
+        response = await self._caller.call(request, retry=method == "GET")
+        envelope = _open(response, method, url)
+        if response.ok:
+            return envelope.response
+        raise _refusal(response.status, f"{method} {url} answered {response.status}: {envelope.message}")
+
+
+def _open(response: Response, method: str, url: str) -> Envelope:
+    try:
+        return msgspec.json.decode(response.body, type=Envelope, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = f"{method} {url} answered {response.status} without OME's envelope: is this OME's API port?"
+        raise UpstreamUnavailable("ome", detail, status=response.status) from error
+
+
+def _refusal(status: int, detail: str) -> Exception:
+    match status:
+        case 401:
+            return OmeError("ome", f"{detail} (check OME_API_KEY and OME_API_SECRET)", status=status)
+        case 403:
+            return Forbidden("ome", detail, status=status)
+        case 404:
+            return NotFound(detail)
+        case 409:
+            return AlreadyExists("ome", detail, status=status)
+        case 429 | 500 | 502 | 503 | 504:
+            return UpstreamUnavailable("ome", detail, status=status)
+        case _:
+            return OmeError("ome", detail, status=status)

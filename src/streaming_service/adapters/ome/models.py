@@ -1,0 +1,101 @@
+"""The parts of OME's answers that we read, leniently: versions add fields and change types."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+
+class Envelope(Struct, rename="camel"):
+    """What every answer is wrapped in."""
+
+    status_code: int = 0
+    message: str = ""
+    response: Any = None
+
+
+class Version(Struct, rename="camel"):
+    version: str = ""
+    git_version: str = ""
+
+
+class ProgramItem(Struct, rename="camel"):
+    """`url` is `file://…` below the media root or `stream://…`; `start` and `duration` in ms, -1 for all."""
+
+    url: str
+    start: int = 0
+    duration: int = -1
+
+
+class Program(Struct, rename="camel"):
+    name: str
+    scheduled: str
+    repeat: bool
+    items: list[ProgramItem]
+
+
+class FallbackProgram(Struct):
+    items: list[ProgramItem]
+
+
+class ScheduledStream(Struct, rename="camel"):
+    name: str
+    bypass_transcoder: bool = False
+    video_track: bool = True
+    audio_track: bool = True
+
+
+class ScheduledChannel(Struct, rename="camel", omit_defaults=True):
+    """What is POSTed to `…/scheduledChannels`."""
+
+    stream: ScheduledStream
+    programs: list[Program]
+    fallback_program: FallbackProgram | None = None
+
+
+class CurrentItem(Struct, rename="camel"):
+    url: str = ""
+    current_position: int = 0
+
+
+class CurrentProgram(Struct, rename="camel"):
+    name: str = ""
+    state: str = ""
+    current_item: CurrentItem | None = None
+
+
+class ScheduledChannelState(Struct, rename="camel"):
+    """What GET of a scheduled channel tells."""
+
+    stream: ScheduledStream | None = None
+    programs: list[Program] = []
+    current_program: CurrentProgram | None = None
+
+
+class OutputPlaylist(Struct, rename="camel"):
+    name: str = ""
+    file_name: str = ""
+
+
+class Output(Struct, rename="camel"):
+    name: str = ""
+    playlists: list[OutputPlaylist] = []
+
+
+class StreamInput(Struct, rename="camel"):
+    created_time: str = ""
+    source_type: str = ""
+    tracks: list[dict[str, Any]] = []
+
+
+class StreamState(Struct, rename="camel"):
+    """What GET of a stream tells; `outputs[].playlists[].file_name` are the playlists it really has."""
+
+    name: str = ""
+    input: StreamInput | None = None
+    outputs: list[Output] = []
+
+
+def ome_time(moment: datetime) -> str:
+    """`2026-11-22T13:46:13.591+00:00`, as OME writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

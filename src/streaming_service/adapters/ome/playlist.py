@@ -1,0 +1,57 @@
+"""Does a manifest really play? Read as a player would, judged as an operator would."""
+
+from collections.abc import Iterable
+from urllib.parse import urljoin
+
+import m3u8
+from msgspec import Struct
+
+from streaming_service.domain.ladder import Rung
+
+
+class Multivariant(Struct, frozen=True):
+    """The parts of a multivariant playlist that matter: absolute variant URLs and their picture sizes."""
+
+    variants: tuple[tuple[str, int, int], ...]
+
+    def missing(self, rungs: Iterable[Rung]) -> list[str]:
+        """Names of the rungs that no variant stands for.
+
+        OME rounds widths up to a multiple of four, and a portrait source has its rungs turned: the short side decides.
+        """
+        sides = {min(width, height) for _, width, height in self.variants}
+        return [rung.name for rung in rungs if rung.short_side not in sides]
+
+
+def parse_multivariant(text: str, url: str) -> Multivariant | None:
+    """None when this is no multivariant playlist."""
+    playlist = _parse(text)
+    if playlist is None or not playlist.is_variant:
+        return None
+    variants: list[tuple[str, int, int]] = []
+    for item in playlist.playlists:
+        resolution = item.stream_info.resolution
+        width, height = resolution or (0, 0)
+        variants.append((urljoin(url, item.uri), width, height))
+    return Multivariant(tuple(variants))
+
+
+def first_media(text: str, url: str) -> tuple[str | None, str] | None:
+    """Absolute URLs of the init segment (if any) and of the first media segment; None when there is none yet."""
+    playlist = _parse(text)
+    if playlist is None or playlist.is_variant or not playlist.segments:
+        return None
+    segment = playlist.segments[0]
+    section = segment.init_section
+    init = urljoin(url, section.uri) if section is not None and section.uri else None
+    return init, urljoin(url, segment.uri)
+
+
+def _parse(text: str) -> m3u8.M3U8 | None:
+    if not text.startswith("#EXTM3U"):
+        return None
+    try:
+        return m3u8.loads(text)
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+        # The library meets malformed lines with whatever its parsing ran into.
+        return None

@@ -1,0 +1,148 @@
+"""Loops that keep a process going: find work, do it side by side, never lose or double it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from streaming_service.application.ports import Clock, Store
+from streaming_service.application.provisioning import Provisioning
+from streaming_service.context import correlation_id, new_correlation_id
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.notification import Cause
+from streaming_service.errors import Conflict, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Bell:
+    """Rings a loop of this process awake; rung while the loop is busy, it is heard afterwards."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until it rings, at most `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+class ConvergenceLoop:
+    """Claims channels that are due and converges them, `concurrency` at a time.
+
+    A claim is a lease kept alive by heartbeats; a process that dies leaves it to run out, and another takes over.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        provisioning: Provisioning,
+        clock: Clock,
+        bell: Bell,
+        owner: str,
+        concurrency: int,
+        lease: timedelta,
+        poll_interval: float,
+    ) -> None:
+        self._store = store
+        self._provisioning = provisioning
+        self._clock = clock
+        self._bell = bell
+        self._owner = owner
+        self._concurrency = concurrency
+        self._lease = lease
+        self._poll_interval = poll_interval
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled; what is in hand is then given back."""
+        try:
+            while True:
+                claimed = await self._claim()
+                if not claimed:
+                    await self._bell.wait(self._poll_interval)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _claim(self) -> int:
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return 0
+        try:
+            channels = await self._store.claim_due(self._clock.now(), self._owner, self._lease, room)
+        except StoreUnavailable as error:
+            log.warning("store does not answer", reason=str(error))
+            return 0
+        for channel in channels:
+            task = asyncio.create_task(self._converge(channel), name=f"converge {channel.content_id}")
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return len(channels)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._bell.ring()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("converging failed", task=task.get_name(), exc_info=error)
+
+    async def _converge(self, channel: Channel) -> None:
+        correlation_id.set(new_correlation_id())
+        heart = asyncio.create_task(self._keep_lease(channel.content_id))
+        version, due_at = channel.version, self._clock.now() + self._lease
+        try:
+            result = await self._provisioning.converge(channel, Cause("worker", correlation_id.get()))
+            version, due_at = result.channel.version, result.due_at
+        except asyncio.CancelledError:
+            due_at = self._clock.now()
+            raise
+        except (StoreUnavailable, Conflict) as error:
+            log.warning("converging interrupted", content_id=channel.content_id, reason=str(error))
+        finally:
+            heart.cancel()
+            await self._give_back(channel.content_id, version, due_at)
+
+    async def _give_back(self, content_id: str, version: int, due_at: datetime | None) -> None:
+        try:
+            await self._store.release(content_id, self._owner, version, due_at)
+        except StoreUnavailable as error:
+            # The lease runs out by itself and the channel is still due.
+            log.warning("lease not given back", content_id=content_id, reason=str(error))
+
+    async def _keep_lease(self, content_id: str) -> None:
+        while True:
+            await self._clock.sleep(self._lease.total_seconds() / 3)
+            try:
+                await self._store.extend_lease(content_id, self._owner, self._clock.now() + self._lease)
+            except StoreUnavailable as error:
+                log.warning("heartbeat missed", content_id=content_id, reason=str(error))
+
+
+async def every(
+    seconds: float,
+    job: Callable[[], Awaitable[object]],
+    *,
+    clock: Clock,
+    name: str,
+    leader: Callable[[], Awaitable[bool]],
+) -> None:
+    """Run a job now and then until cancelled, in the one process that is elected. An error is logged, not fatal."""
+    while True:
+        try:
+            if await leader():
+                await job()
+        except StoreUnavailable as error:
+            log.warning("store does not answer", job=name, reason=str(error))
+        except Exception:
+            log.exception("job failed", job=name)
+        await clock.sleep(seconds)

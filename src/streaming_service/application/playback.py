@@ -1,0 +1,279 @@
+"""A viewer asks for a manifest: who is it, may it, and where does it go. The hot path of the service.
+
+Everything that does not depend on the viewer is prepared once per content and kept for at most `freshness` seconds,
+so that a retired or blocked content stops being signed within that time in every process. When the store is down,
+what is known keeps playing.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from msgspec import Struct
+
+from streaming_service.application.introspection import Introspector
+from streaming_service.application.ports import ChannelStore
+from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
+from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.clock import to_wire
+from streaming_service.domain.ladder import QUALITIES
+from streaming_service.domain.signing.scheme import Signer
+from streaming_service.errors import StoreUnavailable, UpstreamRejected, UpstreamUnavailable
+
+log = structlog.get_logger(__name__)
+
+NOT_READY_RETRY_AFTER = 2
+UNAVAILABLE_RETRY_AFTER = 2
+
+
+class Refused(Struct, frozen=True):
+    """No manifest. `retry_after` in seconds where waiting helps."""
+
+    refusal: Refusal
+    retry_after: int | None = None
+
+
+class _DrmView(Struct, rename="camel"):
+    key_id: str
+    license_server: str
+
+
+class _WindowView(Struct, rename="camel", omit_defaults=True):
+    starts_at: str | None = None
+    ends_at: str | None = None
+
+
+class _PolicyView(Struct, rename="camel"):
+    cache_control: str
+    ttl_seconds: int
+    failover: bool
+
+
+class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
+    """The body of the manifest route, as it goes over the wire."""
+
+    manifest_url: str
+    expires_at: str
+    cdn: str
+    entitlements: tuple[str, ...] | list[str]
+    policy: _PolicyView
+    drm: _DrmView | None = None
+    availability: _WindowView | None = None
+
+
+class SignedPlayback(Struct, rename="camel"):
+    """The body of the internal route: where to play, without a viewer."""
+
+    playback_url: str
+    expires_at: str
+    cdn: str
+
+
+class PlaybackPolicy(Struct, frozen=True):
+    """`base_url` of the CDN, lifetimes in seconds."""
+
+    base_url: str
+    ttl: int
+    playlist: str
+    cache_control: str = "private, max-age=30, stale-while-revalidate=30"
+    freshness: float = 1.0
+    capacity: int = 100_000
+    entitlement_required: bool = False
+
+
+class _Title:
+    """One content, prepared for signing."""
+
+    __slots__ = (
+        "channel",
+        "drm",
+        "expires",
+        "expires_at",
+        "host",
+        "loaded_at",
+        "playlists",
+        "prefix",
+        "query",
+        "window",
+    )
+
+    def __init__(self, channel: Channel | None, policy: PlaybackPolicy, loaded_at: float) -> None:
+        self.channel = channel
+        self.loaded_at = loaded_at
+        self.expires = 0
+        self.expires_at = ""
+        self.query = ""
+        self.prefix = self.host = ""
+        self.playlists: dict[str, str] = {}
+        self.drm: _DrmView | None = None
+        self.window: _WindowView | None = None
+        if channel is None or channel.serving is None:
+            return
+        base = channel.spec.base_url or policy.base_url
+        self.host = base.partition("://")[2].partition("/")[0]
+        self.prefix = f"{base}{channel.serving.path}"
+        ladder = channel.serving.ladder
+        self.playlists = {
+            quality: f"{self.prefix}{ladder.playlist(quality, policy.playlist)}.m3u8?" for quality in QUALITIES
+        }
+        if channel.spec.drm:
+            self.drm = _DrmView(channel.spec.drm.key_id, channel.spec.drm.license_server)
+        if window := channel.spec.availability:
+            self.window = _WindowView(
+                to_wire(window.starts_at) if window.starts_at else None,
+                to_wire(window.ends_at) if window.ends_at else None,
+            )
+
+
+class Playback:
+    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds."""
+
+    def __init__(
+        self,
+        *,
+        store: ChannelStore,
+        viewers: Introspector,
+        signer: Signer,
+        policy: PlaybackPolicy,
+        time: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._viewers = viewers
+        self._signer = signer
+        self._policy = policy
+        self._time = time
+        self._titles: OrderedDict[str, _Title] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[_Title]] = {}
+        self._policy_view = _PolicyView(policy.cache_control, policy.ttl, failover=False)
+
+    async def manifest(
+        self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
+    ) -> ManifestAnswer | Refused:
+        """Decide and sign. Raises nothing: whatever fails is a refusal."""
+        if not token:
+            return Refused(Refusal.NO_TOKEN)
+        try:
+            viewer = await self._viewers.viewer(token, correlation_id)
+        except UpstreamUnavailable as error:
+            pause = max(1, round(error.retry_after or UNAVAILABLE_RETRY_AFTER))
+            return Refused(Refusal.TOKEN_SERVICE_UNAVAILABLE, pause)
+        except UpstreamRejected as error:
+            log.error("token service refuses us", reason=str(error))
+            return Refused(Refusal.TOKEN_SERVICE_FAILED, UNAVAILABLE_RETRY_AFTER)
+        if viewer is None:
+            return Refused(Refusal.INACTIVE_TOKEN)
+        seconds = self._time()
+        now = datetime.fromtimestamp(seconds, UTC)
+        if refusal := check_viewer(viewer, now):
+            return Refused(refusal)
+        try:
+            title = await self._title(content_id, seconds)
+        except StoreUnavailable:
+            return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
+        channel = title.channel
+        if channel is None:
+            return Refused(Refusal.UNKNOWN_CONTENT)
+        if refused := self._check(channel, viewer, claimed_country, now):
+            return refused
+        self._sign(title, channel, int(seconds))
+        return ManifestAnswer(
+            title.playlists[quality] + title.query,
+            title.expires_at,
+            title.host,
+            viewer.entitlements,
+            self._policy_view,
+            title.drm,
+            title.window,
+        )
+
+    async def internal(self, content_id: str) -> SignedPlayback | Refused:
+        """For callers that have no viewer. Raises StoreUnavailable."""
+        seconds = self._time()
+        title = await self._title(content_id, seconds)
+        channel = title.channel
+        if channel is None:
+            return Refused(Refusal.UNKNOWN_CONTENT)
+        if refused := _unplayable(channel):
+            return refused
+        self._sign(title, channel, int(seconds))
+        return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
+
+    def forget(self, content_id: str) -> None:
+        """This process knows that the content changed."""
+        self._titles.pop(content_id, None)
+
+    def _check(self, channel: Channel, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
+        if channel.status is Status.RETIRED:
+            return Refused(Refusal.RETIRED)
+        spec = channel.spec
+        refusal = check_content(
+            spec.content_id,
+            spec.availability,
+            spec.geo,
+            viewer,
+            country,
+            now,
+            entitlement_required=self._policy.entitlement_required,
+        )
+        if refusal is Refusal.NOT_YET_AVAILABLE and spec.availability and spec.availability.starts_at:
+            return Refused(refusal, max(1, int((spec.availability.starts_at - now).total_seconds()) + 1))
+        return Refused(refusal) if refusal else _unplayable(channel)
+
+    def _sign(self, title: _Title, channel: Channel, now: int) -> None:
+        """One signature per content and second: viewers of the same second share it."""
+        expires = now + self._policy.ttl
+        window = channel.spec.availability
+        if window and window.ends_at:
+            # A URL must not outlive the permission it stands for.
+            expires = min(expires, int(window.ends_at.timestamp()))
+        if expires != title.expires:
+            title.query = self._signer.sign(title.prefix, expires).query
+            title.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
+            title.expires = expires
+
+    async def _title(self, content_id: str, now: float) -> _Title:
+        title = self._titles.get(content_id)
+        if title is not None and now - title.loaded_at < self._policy.freshness:
+            return title
+        task = self._loading.get(content_id)
+        if task is None:
+            task = asyncio.create_task(self._load(content_id))
+            self._loading[content_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(content_id, None))
+        try:
+            return await asyncio.shield(task)
+        except StoreUnavailable as error:
+            if title is None:
+                raise
+            log.warning("store does not answer, using what is known", content_id=content_id, reason=str(error))
+            # Ask again only after a while: a store that is down is not helped by every viewer knocking.
+            title.loaded_at = now
+            return title
+
+    async def _load(self, content_id: str) -> _Title:
+        asked_at = self._time()
+        channel = await self._store.get(content_id)
+        known = self._titles.get(content_id)
+        if known and known.channel and channel and known.channel.version == channel.version:
+            known.loaded_at = asked_at
+            return known
+        title = _Title(channel, self._policy, asked_at)
+        if channel is None:
+            # Unknown ids are not kept: whoever guesses them must not push out what is watched.
+            self._titles.pop(content_id, None)
+            return title
+        self._titles[content_id] = title
+        self._titles.move_to_end(content_id)
+        while len(self._titles) > self._policy.capacity:
+            self._titles.popitem(last=False)
+        return title
+
+
+def _unplayable(channel: Channel) -> Refused | None:
+    if channel.status is Status.RETIRED:
+        return Refused(Refusal.RETIRED)
+    if channel.serving is None:
+        return Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
+    return None

@@ -1,0 +1,177 @@
+"""Log lines and metrics.
+
+Metrics belong to one registry per process that `bootstrap` makes; there is no global one. Names and labels are fixed
+by the interface other systems scrape.
+"""
+
+import logging
+import sys
+from bisect import bisect_left
+from collections.abc import Iterable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from streaming_service.context import correlation_id
+
+LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
+_LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
+
+# The metric names of the interface do not carry `_created` companions.
+disable_created_metrics()
+
+
+def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = sys.stderr) -> None:
+    """One JSON object a line, or readable lines when `form` is console (auto: when the stream is a terminal)."""
+    console = form == "console" or (form == "auto" and stream.isatty())
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_correlation_id,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: list[structlog.types.Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        if console
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log through the standard module: their lines take the same road, from warnings on.
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def _add_correlation_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if current := correlation_id.get():
+        event.setdefault("correlation_id", current)
+    return event
+
+
+class ManifestMeter:
+    """Counts the hot route with plain integers: one event loop thread writes, a scrape reads."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, int] = {}
+        self._buckets = [0] * (len(LATENCY_BUCKETS_MS) + 1)
+        self._sum = 0.0
+
+    def observe(self, result: str, milliseconds: float) -> None:
+        """`result` is `ok` or the refusal's code."""
+        self._results[result] = self._results.get(result, 0) + 1
+        self._buckets[bisect_left(LATENCY_BUCKETS_MS, milliseconds)] += 1
+        self._sum += milliseconds
+
+    def collect(self) -> Iterable[Metric]:
+        requests = CounterMetricFamily("streaming_manifest_requests", "Manifest requests by result.", labels=["result"])
+        for result, count in self._results.items():
+            requests.add_metric([result], count)
+        yield requests
+        latency = HistogramMetricFamily(
+            "streaming_manifest_latency_ms", "Time from manifest request to answer, milliseconds."
+        )
+        total, buckets = 0, list[tuple[str, float]]()
+        for bound, count in zip((*LATENCY_BUCKETS_MS, float("inf")), self._buckets, strict=True):
+            total += count
+            buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
+        latency.add_metric([], buckets, self._sum)
+        yield latency
+
+
+class Metrics:
+    """Everything this process counts. Implements the application's Meter."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self.manifest = ManifestMeter()
+        registry.register(self.manifest)
+        self._provisioning = Counter(
+            "streaming_provisioning", "Provisioning attempts by result.", ["result"], registry=registry
+        )
+        self._provisioning_seconds = Histogram(
+            "streaming_provisioning_seconds",
+            "Time from an accepted upload to a playable manifest, seconds.",
+            buckets=(0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 900),
+            registry=registry,
+        )
+        self._uploads = Counter("streaming_upload_events", "Upload events by result.", ["result"], registry=registry)
+        self._introspections = Counter(
+            "streaming_introspection", "Viewer token look-ups by result.", ["result"], registry=registry
+        )
+        self._deliveries = Counter(
+            "streaming_deliveries",
+            "Delivery attempts by endpoint and result.",
+            ["endpoint", "result"],
+            registry=registry,
+        )
+        self._channels = Gauge("streaming_channels", "Channels by status.", ["status"], registry=registry)
+        self._pending = Gauge(
+            "streaming_outbox_pending", "Deliveries that wait, by endpoint.", ["endpoint"], registry=registry
+        )
+        self._oldest = Gauge(
+            "streaming_outbox_oldest_seconds", "Age of the oldest delivery that waits, seconds.", registry=registry
+        )
+        self._dead_letters = Gauge(
+            "streaming_dead_letters", "Messages that could not be understood and wait for a person.", registry=registry
+        )
+        self._breakers = Gauge(
+            "streaming_breaker_state",
+            "Circuit breakers: 0 closed, 1 half-open, 2 open.",
+            ["service"],
+            registry=registry,
+        )
+        self._ome_up = Gauge("streaming_ome_up", "1 when the origin answered last time.", ["origin"], registry=registry)
+
+    def provisioned(self, result: str, seconds: float | None = None) -> None:
+        self._provisioning.labels(result).inc()
+        if seconds is not None:
+            self._provisioning_seconds.observe(seconds)
+
+    def upload_event(self, result: str) -> None:
+        self._uploads.labels(result).inc()
+
+    def introspection(self, result: str) -> None:
+        self._introspections.labels(result).inc()
+
+    def delivery(self, endpoint: str, result: str) -> None:
+        self._deliveries.labels(endpoint, result).inc()
+
+    def channels(self, counts: dict[str, int]) -> None:
+        for status, count in counts.items():
+            self._channels.labels(status).set(count)
+
+    def outbox(self, pending: dict[str, int], oldest_seconds: float) -> None:
+        for endpoint, count in pending.items():
+            self._pending.labels(endpoint).set(count)
+        self._oldest.set(oldest_seconds)
+
+    def dead_letters(self, count: int) -> None:
+        self._dead_letters.set(count)
+
+    def breaker(self, service: str, state: int) -> None:
+        self._breakers.labels(service).set(state)
+
+    def ome_up(self, origin: str, up: bool) -> None:
+        self._ome_up.labels(origin).set(1 if up else 0)
