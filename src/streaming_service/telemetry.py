@@ -7,7 +7,7 @@ by the interface other systems scrape.
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -170,8 +170,9 @@ class Metrics:
     def dead_letters(self, count: int) -> None:
         self._dead_letters.set(count)
 
-    def breaker(self, service: str, state: int) -> None:
-        self._breakers.labels(service).set(state)
+    def watch_breaker(self, service: str, state: Callable[[], int]) -> None:
+        """`state` is asked at each scrape."""
+        self._breakers.labels(service).set_function(state)
 
     def ome_up(self, origin: str, up: bool) -> None:
         self._ome_up.labels(origin).set(1 if up else 0)

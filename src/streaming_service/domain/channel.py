@@ -10,6 +10,8 @@ A channel is an immutable value. Each move returns the next value or raises Ille
 from OME once nobody can hold a valid URL for it any more. A replacement is therefore never a gap.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -31,6 +33,7 @@ from streaming_service.domain.ladder import Ladder, Rung
 from streaming_service.errors import IllegalTransition
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:channel")
+_OURS = re.compile(r"([0-9a-f]{32})-[1-9][0-9]*")
 
 
 class Status(StrEnum):
@@ -91,6 +94,18 @@ class ChannelSpec(Struct, frozen=True):
         return sha256(msgspec.json.encode(part)).hexdigest()
 
 
+class Said(Struct, frozen=True):
+    """When the parts of a spec were said, so that what arrives late still finds its place.
+
+    `parts` holds the moment of each optional part that was said. `media_since` and `classification_since` are when
+    something else was said last than what is in force; None: never.
+    """
+
+    parts: Mapping[str, datetime] = {}
+    media_since: datetime | None = None
+    classification_since: datetime | None = None
+
+
 class Placement(Struct, frozen=True):
     """One start of a channel on one origin. The stream name is fresh in every incarnation, so that a URL that a CDN
     has cached is never used for other bytes."""
@@ -135,8 +150,8 @@ class Failure(Struct, frozen=True):
 class Channel(Struct, frozen=True, kw_only=True):
     """One content on OME. `version` counts writes and is the store's compare-and-set key (0: never written).
 
-    `said_at` is when the sender made the accepted wish, so that wishes which arrive late or twice cannot undo a
-    newer one. `retry_at` is when the next attempt may begin after a failure.
+    `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
+    wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a failure.
     """
 
     spec: ChannelSpec
@@ -162,6 +177,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     ready_at: datetime | None = None
     retired_at: datetime | None = None
+    said: Said = Said()
 
     @property
     def content_id(self) -> str:
@@ -186,7 +202,7 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
-    def revised(self, spec: ChannelSpec, now: datetime, said_at: datetime) -> "Channel":
+    def revised(self, spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | None = None) -> "Channel":
         """The wish changed (or came back after a retirement): a new generation, looked at at once."""
         self._require(spec.hash != self.spec_hash or self.status is Status.RETIRED, "is already exactly that")
         return self._moved(
@@ -198,12 +214,18 @@ class Channel(Struct, frozen=True, kw_only=True):
             generation=self.generation + 1,
             spec_hash=spec.hash,
             said_at=said_at,
+            said=said or self.said,
             retries=0,
             retry_at=None,
             failure=None,
             retired_at=None,
             last_provisioned_at=now,
         )
+
+    def confirmed(self, now: datetime, said_at: datetime, said: Said) -> "Channel":
+        """The same was said again: nothing changes but how old a wish must be to come too late."""
+        self._require_active()
+        return replace(self, said_at=said_at, said=said, updated_at=now)
 
     def placed(self, origin: str, stream: str, now: datetime, *, audio: bool) -> "Channel":
         """Claim the next incarnation. Written before OME is asked, so that a crash cannot start two of one name."""
@@ -238,7 +260,10 @@ class Channel(Struct, frozen=True, kw_only=True):
         return self._moved(now, Phase.CREATED, reason, building=replace(building, started_at=now))
 
     def playable(self, now: datetime, *, drain_after: timedelta) -> "Channel":
-        """The manifest really plays: viewers are switched to it, what they had before drains."""
+        """The manifest really plays: viewers are switched to it, what they had before drains.
+
+        `retries` stays, as what it took; whatever makes another start necessary counts from 0 again.
+        """
         building = self._building(Phase.CREATED)
         replaced = (Draining(self.serving, now + drain_after),) if self.serving else ()
         return self._moved(
@@ -249,7 +274,6 @@ class Channel(Struct, frozen=True, kw_only=True):
             serving=building,
             building=None,
             draining=self.draining + replaced,
-            retries=0,
             failure=None,
             ready_at=now,
             last_provisioned_at=now,
@@ -361,7 +385,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         return replace(self, phase=phase, phase_at=now, phase_reason=reason, updated_at=now, **changes)
 
 
-def accepted(spec: ChannelSpec, now: datetime, said_at: datetime) -> Channel:
+def accepted(spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | None = None) -> Channel:
     """A content we did not know."""
     return Channel(
         spec=spec,
@@ -375,6 +399,7 @@ def accepted(spec: ChannelSpec, now: datetime, said_at: datetime) -> Channel:
         created_at=now,
         updated_at=now,
         last_provisioned_at=now,
+        said=said or Said(),
     )
 
 
@@ -385,10 +410,5 @@ def stream_name(prefix: str, content_id: str, incarnation: int) -> str:
 
 def owner_of(prefix: str, stream: str) -> str | None:
     """The content id inside one of our stream names; None for a name that we did not make."""
-    body, separator, number = stream.removeprefix(prefix).rpartition("-")
-    if not stream.startswith(prefix) or not separator or len(body) != 32 or not (number.isascii() and number.isdigit()):
-        return None
-    try:
-        return str(UUID(hex=body))
-    except ValueError:
-        return None
+    found = _OURS.fullmatch(stream.removeprefix(prefix)) if stream.startswith(prefix) else None
+    return str(UUID(hex=found[1])) if found else None

@@ -117,7 +117,7 @@ class Notifier(Struct, frozen=True):
         return self._owe(
             channel,
             cause,
-            f"failed/{channel.incarnation}/{channel.generation}",
+            f"failed/{channel.version}",
             [
                 (Endpoint.OBSERVABILITY, "stream.provisioning.failed", alert),
                 (Endpoint.BIGQUERY, "stream.provisioning.failed", facts),
@@ -126,7 +126,7 @@ class Notifier(Struct, frozen=True):
 
     def retired(self, channel: Channel, paths: tuple[str, ...], cause: Cause) -> tuple[Notification, ...]:
         """Nobody may watch it: the caches are emptied."""
-        facts = {"paths": list(paths)}
+        facts = {"paths": list(paths), "retries": channel.retries}
         owed = [(Endpoint.BIGQUERY, "stream.retired", facts), (Endpoint.OBSERVABILITY, "stream.retired", facts)]
         return self._owe(channel, cause, f"retired/{channel.generation}", owed) + self.purge(
             channel, paths, cause, f"retired/{channel.generation}"

@@ -1,24 +1,42 @@
 """What a request means for a channel: new, changed, the same, or overtaken.
 
 Requests arrive late, twice and out of order; the outcome depends on what was said when, never on the order of
-arrival.
+arrival. For that each part of a spec is a register of its own, and its newest word wins (a last-writer-wins map:
+Shapiro et al., A comprehensive study of Convergent and Commutative Replicated Data Types, 2011). What belongs to
+other media, or to another classification, than the ones in force does not count.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
-from streaming_service.domain.channel import Channel, ChannelSpec, Status, accepted
-from streaming_service.domain.content import Classification
+from streaming_service.domain.channel import Channel, ChannelSpec, Said, Status, accepted
+from streaming_service.domain.content import Classification, parse_protocol
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.source import MediaMounts
 from streaming_service.domain.upload import ProvisionRequest
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", str, Classification)
+
+_OF_MEDIA = frozenset({"source", "renditions", "bucket", "storage_prefix", "source_ready_at"})
+_OF_CLASSIFICATION = frozenset({"application"})
+_OPTIONAL = (
+    "tenant_id",
+    "base_url",
+    "ingest_region",
+    "drm",
+    "availability",
+    "geo",
+    "renditions",
+    "bucket",
+    "storage_prefix",
+    "source_ready_at",
+)
 
 
 class Outcome(StrEnum):
@@ -40,80 +58,130 @@ class SpecPolicy(Struct, frozen=True):
 
 
 class Wish(Struct, frozen=True):
-    """The outcome, and the channel to write (or the one that stays as it is)."""
+    """The outcome, and the channel to write; it is the very one that was given when there is nothing to write."""
 
     outcome: Outcome
     channel: Channel
 
 
+class _Word(Struct, frozen=True):
+    """What was said, and when."""
+
+    at: datetime
+    value: Any
+
+    @property
+    def rank(self) -> tuple[datetime, bytes]:
+        """Of two words said at the same instant any may win, but always the same one."""
+        return self.at, msgspec.json.encode(self.value)
+
+
 def decide(current: Channel | None, request: ProvisionRequest, policy: SpecPolicy, now: datetime) -> Wish:
     """Raises InvalidInput when the policy does not allow the request."""
+    words = _words_of(request, policy)
     if current is None:
-        return Wish(Outcome.CREATED, accepted(_spec(request, None, policy), now, request.said_at))
-    if _overtaken(current, request):
+        spec = _spec(request.content_id, request.checksum, request.classification, words, policy)
+        return Wish(Outcome.CREATED, accepted(spec, now, request.said_at, Said(_moments(words))))
+    if current.retired_at and request.said_at <= max(current.retired_at, current.said_at):
         return Wish(Outcome.SUPERSEDED, current)
-    spec = _spec(request, current, policy)
-    if spec.hash == current.spec_hash and current.status is not Status.RETIRED:
-        return Wish(Outcome.UNCHANGED, current)
-    return Wish(Outcome.REVISED, current.revised(spec, now, max(request.said_at, current.said_at)))
+    spec, said = _merged(current, request, words, policy)
+    said_at = max(request.said_at, current.said_at)
+    if spec.hash != current.spec_hash or current.status is Status.RETIRED:
+        return Wish(Outcome.REVISED, current.revised(spec, now, said_at, said))
+    outcome = Outcome.UNCHANGED if request.checksum == spec.checksum else Outcome.SUPERSEDED
+    if (said_at, said) == (current.said_at, current.said):
+        return Wish(outcome, current)
+    return Wish(outcome, current.confirmed(now, said_at, said))
 
 
-def _overtaken(current: Channel, request: ProvisionRequest) -> bool:
-    if current.retired_at and request.said_at <= current.retired_at:
-        return True
-    if request.checksum == current.spec.checksum:
-        return False
-    # Two media of one content said at the same instant: the choice is arbitrary but must not depend on arrival.
-    return (request.said_at, request.checksum) < (current.said_at, current.spec.checksum)
+def _merged(
+    current: Channel, request: ProvisionRequest, words: Mapping[str, _Word], policy: SpecPolicy
+) -> tuple[ChannelSpec, Said]:
+    old, moment = current.spec, request.said_at
+    checksum, media_since = _in_force(old.checksum, current.said_at, current.said.media_since, request.checksum, moment)
+    classification, classification_since = _in_force(
+        old.classification, current.said_at, current.said.classification_since, request.classification, moment
+    )
+    kept: dict[str, _Word] = {}
+    for spoken, of_checksum, of_classification in (
+        (_words_known(current), old.checksum, old.classification),
+        (words, request.checksum, request.classification),
+    ):
+        for name, word in spoken.items():
+            if name in _OF_MEDIA and (of_checksum != checksum or _before(word.at, media_since)):
+                continue
+            if name in _OF_CLASSIFICATION and (
+                of_classification is not classification or _before(word.at, classification_since)
+            ):
+                continue
+            if name not in kept or kept[name].rank < word.rank:
+                kept[name] = word
+    spec = _spec(old.content_id, checksum, classification, kept, policy)
+    return spec, Said(_moments(kept), media_since, classification_since)
 
 
-def _spec(request: ProvisionRequest, current: Channel | None, policy: SpecPolicy) -> ChannelSpec:
-    """The request, with what it does not say taken from what was said before."""
-    old = current.spec if current else None
-    same_media = old is not None and old.checksum == request.checksum
-    # An older message about the media we already have may fill gaps, but must not overwrite newer answers.
-    late = current is not None and same_media and request.said_at < current.said_at
-    media = old if same_media else None
+def _in_force(
+    known: _T, known_at: datetime, since: datetime | None, said: _T, said_at: datetime
+) -> tuple[_T, datetime | None]:
+    """The newest answer to what every request answers, and when another one was given last."""
+    if said == known:
+        return known, since
+    if (said_at, said) > (known_at, known):
+        return said, known_at
+    return known, max(said_at, since) if since else said_at
 
-    def pick(said: _T | None, known: _T | None) -> _T | None:
-        first, second = (known, said) if late else (said, known)
-        return second if first is None else first
 
-    classification = old.classification if old and late else request.classification
-    source, path = str(request.source), policy.mounts.media_path(request.source, "storageUrl")
-    if media and late:
-        source, path = media.source_uri, media.media_path
+def _before(moment: datetime, since: datetime | None) -> bool:
+    return since is not None and moment < since
+
+
+def _words_of(request: ProvisionRequest, policy: SpecPolicy) -> dict[str, _Word]:
+    source = (str(request.source), policy.mounts.media_path(request.source, "storageUrl"))
+    said: dict[str, Any] = {name: getattr(request, name) for name in _OPTIONAL}
+    said["source"] = source
+    said["base_url"] = _allowed_base(request.base_url, policy)
+    said["protocol"] = request.protocol if request.said_protocol else None
+    said["application"] = _hinted_application(request, policy)
+    return {name: _Word(request.said_at, value) for name, value in said.items() if value is not None}
+
+
+def _words_known(current: Channel) -> dict[str, _Word]:
+    spec, moments = current.spec, current.said.parts
+    known: dict[str, Any] = {name: getattr(spec, name) for name in _OPTIONAL}
+    known["source"] = (spec.source_uri, spec.media_path)
+    # Every spec has these two, said or not.
+    known |= {name: getattr(spec, name) for name in ("protocol", "application") if name in moments}
+    return {
+        name: _Word(moments.get(name, current.said_at), value) for name, value in known.items() if value is not None
+    }
+
+
+def _moments(words: Mapping[str, _Word]) -> dict[str, datetime]:
+    return {name: word.at for name, word in sorted(words.items())}
+
+
+def _spec(
+    content_id: str, checksum: str, classification: Classification, words: Mapping[str, _Word], policy: SpecPolicy
+) -> ChannelSpec:
+    said = {name: word.value for name, word in words.items()}
+    source_uri, media_path = said["source"]
     return ChannelSpec(
-        content_id=request.content_id,
+        content_id=content_id,
         classification=classification,
-        source_uri=source,
-        media_path=path,
-        checksum=request.checksum,
-        application=_application(request, old, policy, classification),
-        protocol=old.protocol if old and (late or not request.said_protocol) else request.protocol,
+        source_uri=source_uri,
+        media_path=media_path,
+        checksum=checksum,
+        application=said.get("application", policy.applications[classification]),
+        protocol=said.get("protocol", parse_protocol(None, classification, "protocol")),
         rungs=policy.ladders[classification].rungs,
-        tenant_id=pick(request.tenant_id, old and old.tenant_id),
-        base_url=pick(_allowed_base(request.base_url, policy), old and old.base_url),
-        ingest_region=pick(request.ingest_region, old and old.ingest_region),
-        drm=pick(request.drm, old and old.drm),
-        availability=pick(request.availability, old and old.availability),
-        geo=pick(request.geo, old and old.geo),
-        renditions=pick(request.renditions, media and media.renditions),
-        bucket=pick(request.bucket, media and media.bucket),
-        storage_prefix=pick(request.storage_prefix, media and media.storage_prefix),
-        source_ready_at=pick(request.source_ready_at, media and media.source_ready_at),
+        **{name: said.get(name) for name in _OPTIONAL},
     )
 
 
-def _application(
-    request: ProvisionRequest, old: ChannelSpec | None, policy: SpecPolicy, classification: Classification
-) -> str:
-    if request.application_hint:
-        hinted = Classification.REEL if request.application_hint == "reels" else Classification.SERIES
-        return policy.applications[hinted]
-    if old and old.classification is classification and old.application in policy.applications.values():
-        return old.application
-    return policy.applications[classification]
+def _hinted_application(request: ProvisionRequest, policy: SpecPolicy) -> str | None:
+    if not request.application_hint:
+        return None
+    return policy.applications[Classification.REEL if request.application_hint == "reels" else Classification.SERIES]
 
 
 def _allowed_base(url: str | None, policy: SpecPolicy) -> str | None:

@@ -7,6 +7,7 @@ HMAC-SHA1 over `URLPrefix=…&Expires=…&KeyName=…`, base64url with padding, 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha1
+from urllib.parse import unquote
 
 from streaming_service.domain.signing.keyring import Keyring, SigningKey
 from streaming_service.domain.signing.scheme import Grant, Verdict
@@ -50,8 +51,9 @@ class CloudCdnSigner:
 
 
 def _is_below(target: str, prefix: str) -> bool:
-    path = target.removeprefix(prefix)
-    return target.startswith(prefix) and not any(part in {".", ".."} for part in path.replace("%2e", ".").split("/"))
+    """A server may decode %-escapes and take a backslash for a slash before it walks the path: so do we."""
+    path = unquote(target.removeprefix(prefix)).replace("\\", "/")
+    return target.startswith(prefix) and not any(part in {".", ".."} for part in path.split("/"))
 
 
 def _signature(key: SigningKey, policy: str) -> str:

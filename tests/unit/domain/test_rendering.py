@@ -1,0 +1,116 @@
+"""The exact bodies that receivers speak."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from streaming_service.domain.notification import Endpoint, Notification, Severity
+from streaming_service.domain.rendering import render_body
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
+READY = {
+    "manifestPath": "/reels/sid-1/master.m3u8",
+    "baseUrl": "https://cdn.example",
+    "channelId": "ch-1",
+    "cacheKey": "key",
+    "checksum": "sum",
+    "retries": 2,
+    "occurredAt": "2026-01-02T03:04:05.678Z",
+}
+
+
+def sign(path: str, base: str | None) -> tuple[str, str]:
+    return f"{base or 'https://default.example'}{path}?signed", "2026-01-02T03:09:05.678Z"
+
+
+def render(endpoint: Endpoint, topic: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return render_body(Notification("n-1", endpoint, topic, "content-1", MOMENT, facts), sign)
+
+
+def test_content_callback() -> None:
+    assert render(Endpoint.CONTENT_CALLBACK, "stream.provisioned", READY) == {
+        "contentId": "content-1",
+        "manifestUrl": "https://cdn.example/reels/sid-1/master.m3u8?signed",
+        "channelId": "ch-1",
+        "expiresAt": "2026-01-02T03:09:05.678Z",
+        "checksum": "sum",
+    }
+
+
+def test_a_channel_without_its_own_base_url_is_signed_for_the_configured_one() -> None:
+    body = render(Endpoint.CONTENT_CALLBACK, "stream.provisioned", {**READY, "baseUrl": None})
+
+    assert body["manifestUrl"].startswith("https://default.example/")
+
+
+def test_gateway_warmup() -> None:
+    assert render(Endpoint.GATEWAY_WARMUP, "stream.provisioned", READY) == {
+        "manifestUrl": "https://cdn.example/reels/sid-1/master.m3u8?signed",
+        "cacheKey": "key",
+    }
+
+
+@pytest.mark.parametrize(
+    ("topic", "facts", "body"),
+    [
+        ("cdn.warmup", READY, {"url": "https://cdn.example/reels/sid-1/master.m3u8?signed"}),
+        ("cdn.purge", {"path": "/reels/sid-1/*", "occurredAt": "…"}, {"path": "/reels/sid-1/*"}),
+        (
+            "cdn.failover",
+            {"path": "/reels/sid-1/", "ingestRegion": "iad", "occurredAt": "…"},
+            {"path": "/reels/sid-1/", "ingestRegion": "iad"},
+        ),
+    ],
+)
+def test_cdn_control(topic: str, facts: dict[str, Any], body: dict[str, Any]) -> None:
+    assert render(Endpoint.CDN_CONTROL, topic, facts) == body
+
+
+def test_observability() -> None:
+    assert render(Endpoint.OBSERVABILITY, "stream.provisioned", READY) == {
+        "event": "stream.provisioned",
+        "contentId": "content-1",
+        "manifestPath": "/reels/sid-1/master.m3u8",
+        "retries": 2,
+        "occurredAt": "2026-01-02T03:04:05.678Z",
+    }
+
+
+def test_observability_of_a_retirement_names_a_path() -> None:
+    body = render(Endpoint.OBSERVABILITY, "stream.retired", {"paths": ["/a/", "/b/"]})
+
+    assert (body["manifestPath"], body["retries"]) == ("/a/", 0)
+    assert render(Endpoint.OBSERVABILITY, "stream.retired", {"paths": []})["manifestPath"] is None
+
+
+def test_alerts() -> None:
+    facts = {
+        "severity": Severity.CRITICAL,
+        "description": "Provisioning failed",
+        "auditTopic": "audit",
+        "code": "no_media",
+        "retries": 5,
+    }
+    assert render(Endpoint.OBSERVABILITY, "stream.provisioning.failed", facts) == {
+        "event": "stream.provisioning.failed",
+        "severity": "critical",
+        "description": "Provisioning failed",
+        "metadata": {"contentId": "content-1", "code": "no_media", "retries": 5},
+        "auditTopic": "audit",
+    }
+
+
+def test_bigquery() -> None:
+    assert render(Endpoint.BIGQUERY, "cdn.purge", {"path": "/a/"}) == {
+        "id": "n-1",
+        "event": "cdn.purge",
+        "payload": {"contentId": "content-1", "path": "/a/"},
+        "emittedAt": "2026-01-02T03:04:05.678Z",
+    }
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.CONTENT_CALLBACK, Endpoint.GATEWAY_WARMUP, Endpoint.CDN_CONTROL])
+def test_a_missing_fact_is_a_mistake_of_ours(endpoint: Endpoint) -> None:
+    with pytest.raises(KeyError):
+        render(endpoint, "cdn.warmup", {})
