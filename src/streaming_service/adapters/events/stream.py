@@ -1,0 +1,110 @@
+"""One StreamingPull connection of Google's client."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, cast
+
+from streaming_service.adapters.events.dispatch import Dispatch
+from streaming_service.adapters.events.google_types import Subscriber
+
+_SETTLE_SECONDS = 1.0  # a refusal (no such subscription, no permission) arrives well within this
+# Joining Google's threads takes milliseconds, but up to 10 s while one of them sleeps before it reconnects. Nothing is
+# in hand by then: the threads may end on their own.
+_CLOSE_SECONDS = 2.0
+
+
+class Stream:
+    """Opens once, closes once. What blocks runs on a thread: importing, finding credentials, joining threads."""
+
+    def __init__(self, subscription: str, dispatch: Dispatch, max_messages: int, ack_deadline_seconds: int) -> None:
+        self._subscription = subscription
+        self._dispatch = dispatch
+        self._max_messages = max_messages
+        self._lease_seconds = min(600, max(10, ack_deadline_seconds))  # what Pub/Sub allows
+        self._client: Subscriber | None = None
+        self._pulling: Future[Any] | None = None
+        self._ended = asyncio.Event()
+        self._connected = False
+        self._opened_at = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Connected, and not refused: a message came, or it stands long enough for a refusal to have arrived."""
+        settled = self._dispatch.taken > 0 or time.monotonic() - self._opened_at >= _SETTLE_SECONDS
+        return settled and not self._ended.is_set()
+
+    async def open(self) -> None:
+        """Start pulling. Raises what Google's client raises, for example when there are no credentials."""
+        loop = asyncio.get_running_loop()
+        self._client, flow_control = await asyncio.to_thread(self._connect)
+        self._opened_at = time.monotonic()
+        self._pulling = self._client.subscribe(
+            self._subscription,
+            self._dispatch.take,
+            flow_control=flow_control,
+            scheduler=self._dispatch,
+            await_callbacks_on_shutdown=True,
+        )
+        self._pulling.add_done_callback(lambda _: loop.call_soon_threadsafe(self._ended.set))
+        self._client.transport.grpc_channel.subscribe(self._on_connectivity, try_to_connect=True)
+
+    async def ended_or(self, stopping: asyncio.Event, *, timeout: float) -> None:
+        """Wait until the stream ends, `stopping` is set or the time is over. Raises what ended the stream."""
+        waits = [asyncio.create_task(event.wait()) for event in (self._ended, stopping)]
+        try:
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self._ended.is_set() and self._pulling is not None:
+            self._pulling.result()
+            raise ConnectionError("the stream ended without a reason")
+
+    async def close(self) -> None:
+        """Stop pulling, wait for what is in hand (at most the dispatch's drain time), close the connection."""
+        if self._client is None:
+            return
+        self._client.transport.grpc_channel.unsubscribe(self._on_connectivity)
+        if self._pulling is not None:
+            self._dispatch.refuse()
+            self._pulling.cancel()
+            await asyncio.to_thread(self._dispatch.shutdown)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._ended.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await asyncio.wrap_future(_on_a_thread_of_its_own(self._client.close))
+
+    def _connect(self) -> tuple[Subscriber, Any]:
+        from google.cloud import pubsub_v1  # noqa: PLC0415 - half a second that start-up need not wait for
+
+        client = cast("Subscriber", pubsub_v1.SubscriberClient())
+        flow_control = pubsub_v1.types.FlowControl(
+            max_messages=self._max_messages,
+            min_duration_per_lease_extension=self._lease_seconds,
+            max_duration_per_lease_extension=self._lease_seconds,
+        )
+        return client, flow_control
+
+    def _on_connectivity(self, state: Any) -> None:
+        self._connected = state.name == "READY"
+
+
+def _on_a_thread_of_its_own(function: Callable[[], None]) -> "Future[None]":
+    """A daemon, unlike a thread of the loop's pool: the process can end while it still waits."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()  # nobody can cancel it any more, only stop waiting for it
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except Exception as error:  # noqa: BLE001 - handed on, not swallowed
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="pubsub-close", daemon=True).start()
+    return future

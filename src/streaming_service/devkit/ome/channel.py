@@ -1,0 +1,130 @@
+"""One scheduled channel from its POST to its end. Everything is worked out from the clock when somebody asks."""
+
+from random import Random
+
+from msgspec import Struct
+
+from streaming_service.devkit.ome.live import LiveWindow, OpenItem, Segment, usable
+from streaming_service.devkit.ome.packager import Package
+from streaming_service.devkit.ome.schedule import Playhead, Program, Schedule, current_program, playhead
+from streaming_service.devkit.ome.timing import Timing
+
+_END_OF_TIME = float("inf")
+
+
+class OnAir(Struct, frozen=True):
+    """What `currentProgram` shows. No program: off air; a program without a head: none of its files opens."""
+
+    program: Program | None = None
+    head: Playhead | None = None
+
+
+class Channel:
+    """Times are seconds since the epoch. `tick` gives the next moment at which OME looks into its folder."""
+
+    def __init__(
+        self, schedule: Schedule, *, written: float, ticks: "Ticks", timing: Timing, random: Random, open_item: OpenItem
+    ) -> None:
+        self._ticks = ticks
+        self._timing = timing
+        self._random = random
+        self.appears = ticks.after(written) + random.uniform(*timing.appear)
+        self.plays = self.appears + timing.warm_up
+        has_empty = random.random() < timing.empty_share
+        self._empty_from = self.appears + timing.warm_up * timing.empty_from if has_empty else self.plays
+        self._gone = _END_OF_TIME
+        # OME notices a changed file by its time in whole seconds: a second change in that second is lost.
+        self._file = self._loaded = schedule
+        self._file_second = self._loaded_second = int(written)
+        self._look_at: float | None = None
+        begins = self.plays - timing.segment_seconds
+        self.window = LiveWindow(begins, self.appears, timing.window, open_item)
+        self._open = open_item
+        self.bytes_out = 0
+        self.last_sent = self.appears
+
+    def rewrite(self, schedule: Schedule, now: float) -> None:
+        """A second POST before OME has looked: the file is overwritten."""
+        self._file = self._loaded = schedule
+        self._file_second = self._loaded_second = int(now)
+
+    def patch(self, schedule: Schedule, now: float) -> None:
+        self.schedule(now)
+        self._file, self._file_second = schedule, int(now)
+        self._look_at = self._look_at or self._ticks.after(now)
+
+    def delete(self, now: float) -> None:
+        self._gone = now + self._random.uniform(*self._timing.linger)
+
+    def schedule(self, now: float) -> Schedule:
+        """What OME has loaded, which may be older than what was written."""
+        if self._look_at is not None and now >= self._look_at:
+            self._look_at = None
+            if self._file_second != self._loaded_second:
+                self._loaded, self._loaded_second = self._file, self._file_second
+        return self._loaded
+
+    @property
+    def audio(self) -> bool:
+        """Whether the channel has sound once it plays."""
+        return self._loaded.stream.audio_track
+
+    @property
+    def deleted(self) -> bool:
+        return self._gone != _END_OF_TIME
+
+    def listed(self, now: float) -> bool:
+        return self.appears <= now < self._gone
+
+    def gone(self, now: float) -> bool:
+        return now >= self._gone
+
+    def on_air(self, now: float) -> OnAir:
+        schedule = self.schedule(now)
+        program = current_program(schedule, now, self.window.length_of)
+        if program is None:
+            return OnAir()
+        head = playhead(program.items, now - program.begins, self.window.length_of)
+        if head and self._stuck(head, schedule):
+            head = Playhead(head.item, 0.0)
+        return OnAir(program, head)
+
+    def segments(self, now: float) -> list[Segment]:
+        """The chunklist; empty as long as the channel cannot be played."""
+        if now < self.plays:
+            return []
+        self.window.roll(self.schedule(now), now)
+        return self.window.listed(now)
+
+    def empty_answer(self, now: float) -> bool:
+        """Playlists answer 201 without a body at this stage, if the media is going to come at all."""
+        return self._empty_from <= now < self.plays and self.package(now) is not None
+
+    def package(self, now: float) -> Package | None:
+        """The file that plays, or would play at once; None when nothing can."""
+        head = self.on_air(now).head
+        schedule = self.schedule(now)
+        items = [head.item] if head else list(schedule.fallback or ())
+        for item in items:
+            package = self._open(item.url)
+            if package and package.facts and usable(package, schedule):
+                return package
+        return None
+
+    def _stuck(self, head: Playhead, schedule: Schedule) -> bool:
+        package = self._open(head.item.url)
+        return package is not None and not usable(package, schedule)
+
+
+class Ticks:
+    """The rhythm in which OME looks into its ScheduleFilesDir."""
+
+    def __init__(self, start: float, poll: float) -> None:
+        self._start = start
+        self._poll = poll
+
+    def after(self, moment: float) -> float:
+        """The first look after `moment`."""
+        if self._poll <= 0:
+            return moment
+        return self._start + (int((moment - self._start) / self._poll) + 1) * self._poll

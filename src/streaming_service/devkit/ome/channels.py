@@ -1,0 +1,135 @@
+"""The scheduled channels of one application and their `.sch` files, which survive a restart."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from streaming_service.devkit.ome.channel import Channel, Ticks
+from streaming_service.devkit.ome.packager import Package, Packager
+from streaming_service.devkit.ome.rest import ApiError
+from streaming_service.devkit.ome.schedule import Schedule
+from streaming_service.devkit.ome.timing import Timing
+from streaming_service.domain.ladder import Ladder
+
+# OME writes XML. Nothing but OME reads these files, so ours are JSON.
+_SUFFIX = ".sch"
+
+
+class Channels:
+    """Raises ApiError with the words of OME. `now` is the clock, seconds since the epoch."""
+
+    def __init__(
+        self,
+        *,
+        ladder: Ladder,
+        media_root: Path,
+        folder: Path,
+        packager: Packager,
+        timing: Timing,
+        random: Random,
+        now: Callable[[], float],
+    ) -> None:
+        self.ladder = ladder
+        self.now = now
+        self._media_root = media_root.resolve()
+        self._folder = folder
+        self._packager = packager
+        self._timing = timing
+        self._random = random
+        self._ticks = Ticks(now(), timing.poll)
+        self._channels: dict[str, Channel] = {}
+        # Working out a path costs more than all else that a request does.
+        self._paths: dict[str, Path | None] = {}
+
+    def load(self) -> None:
+        """What the folder holds, as OME finds it when it starts."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            schedule = msgspec.json.decode(path.read_bytes(), type=Schedule)
+            self._channels[schedule.stream.name] = self._new(schedule)
+
+    def create(self, schedule: Schedule) -> None:
+        name, now = schedule.stream.name, self.now()
+        channel = self._present(name)
+        if channel and now >= channel.appears:
+            raise ApiError(409, f"Stream '{name}' already exists")
+        if not self._write(schedule):
+            return
+        if channel:
+            channel.rewrite(schedule, now)
+        else:
+            channel = self._channels[name] = self._new(schedule)
+        channel.package(now)  # begins to examine and package the file
+
+    def patch(self, channel: Channel, schedule: Schedule) -> None:
+        self._write(schedule)
+        channel.patch(schedule, self.now())
+
+    def delete(self, channel: Channel, name: str) -> None:
+        path = self._path(name)
+        if channel.deleted or not path.exists():
+            raise ApiError(500, f"Could not delete the schedule file {self._folder}//{name}{_SUFFIX}")
+        path.unlink()
+        channel.delete(self.now())
+
+    def names(self) -> list[str]:
+        return [name for name in list(self._channels) if self.find(name)]
+
+    def find(self, name: str) -> Channel | None:
+        """The channel as a stream: listed, and not gone."""
+        channel = self._present(name)
+        return channel if channel and channel.listed(self.now()) else None
+
+    def open_item(self, url: str) -> Package | None:
+        """The media behind `file://…`. Unlike OME we do not leave the media root: what is outside is missing."""
+        if url not in self._paths:
+            self._paths[url] = self._below_media_root(url)
+        path = self._paths[url]
+        return self._packager.open(path, self.ladder, self._timing.segment_seconds) if path else None
+
+    def _below_media_root(self, url: str) -> Path | None:
+        if not url.startswith("file://"):
+            return None
+        try:
+            path = (self._media_root / url.removeprefix("file://").lstrip("/")).resolve()
+        except (OSError, ValueError):
+            return None
+        return path if path.is_relative_to(self._media_root) else None
+
+    def _present(self, name: str) -> Channel | None:
+        channel = self._channels.get(name)
+        if channel and channel.gone(self.now()):
+            del self._channels[name]
+            return None
+        return channel
+
+    def _new(self, schedule: Schedule) -> Channel:
+        return Channel(
+            schedule,
+            written=self.now(),
+            ticks=self._ticks,
+            timing=self._timing,
+            random=self._random,
+            open_item=self.open_item,
+        )
+
+    def _write(self, schedule: Schedule) -> bool:
+        """False for a name that leads elsewhere: OME writes the file there and never finds it again; we write none."""
+        name = schedule.stream.name
+        if "/" in name and not (self._folder / name).parent.is_dir():
+            raise self._unwritable(name)
+        if "/" in name:
+            return False
+        try:
+            self._path(name).write_bytes(msgspec.json.encode(schedule))
+        except (OSError, ValueError) as error:
+            raise self._unwritable(name) from error
+        return True
+
+    def _unwritable(self, name: str) -> ApiError:
+        return ApiError(500, f"Could not save the schedule file {self._folder}//{name}{_SUFFIX}")
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{_SUFFIX}"

@@ -1,0 +1,161 @@
+"""The live window of a channel: which segment of which file is which media sequence number.
+
+Nothing runs in the background: whoever looks at the window first rolls it forward to the present.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from streaming_service.devkit.ome.packager import Cuts, Package
+from streaming_service.devkit.ome.schedule import (
+    Item,
+    Playhead,
+    Schedule,
+    current_program,
+    item_length,
+    next_start,
+    playhead,
+)
+
+OpenItem = Callable[[str], Package | None]
+
+
+class Segment(Struct, frozen=True):
+    """`start` in seconds since the epoch, `shift` what must be added to the timestamps inside of it.
+
+    `origin` counts the source files of the channel: where it changes, so does the init segment.
+    """
+
+    number: int
+    start: float
+    duration: float
+    package: Package
+    index: int
+    shift: float
+    origin: int
+
+    @property
+    def end(self) -> float:
+        return self.start + self.duration
+
+
+class LiveWindow:
+    """Segments of one channel. `begins` is when its first segment starts, `floor` when the channel appeared."""
+
+    def __init__(self, begins: float, floor: float, size: int, open_item: OpenItem) -> None:
+        self._cursor = begins
+        self._floor = floor
+        self._size = size
+        self._open = open_item
+        # Twice the window, so that a player which has just read a chunklist finds all of it.
+        self._segments: deque[Segment] = deque(maxlen=2 * size + 1)
+        self._origins: list[Package] = []
+        self._zero: float | None = None
+
+    def roll(self, schedule: Schedule, now: float) -> None:
+        """Append what has begun to play since the last look, in the order of the schedule."""
+        while self._cursor <= now:
+            at = max(self._cursor, self._floor)
+            found = self._choose(schedule, at)
+            if found is None:
+                if not self._skip_silence(schedule, at, now):
+                    return
+            elif not self._append(*found):
+                return  # ffmpeg has not finished that segment: the playlist lags, as an overloaded OME's does
+
+    def listed(self, now: float) -> list[Segment]:
+        """The complete segments of the chunklist."""
+        return [segment for segment in self._segments if segment.end <= now][-self._size :]
+
+    def find(self, number: int, now: float) -> Segment | None:
+        return next((item for item in self._segments if item.number == number and item.end <= now), None)
+
+    def origin(self, number: int) -> Package | None:
+        """The source file with this count; 0 is the one the channel began with."""
+        return self._origins[number] if number < len(self._origins) else None
+
+    def length_of(self, url: str) -> float | None:
+        """Seconds behind an item's URL, for the schedule's arithmetic."""
+        if not url.startswith("file://"):
+            return float("inf")
+        package = self._open(url)
+        if package is None or package.broken:
+            return None
+        # Not examined yet: on air at its beginning, for as long as that takes.
+        return package.facts.duration if package.facts else float("inf")
+
+    def _choose(self, schedule: Schedule, at: float) -> tuple[Playhead, Package] | None:
+        program = current_program(schedule, at, self.length_of)
+        candidates = [(program.items, at - program.begins)] if program else []
+        candidates.append((schedule.fallback or (), max(0.0, at - self._floor)))
+        for items, elapsed in candidates:
+            head = playhead(items, elapsed, self.length_of)
+            package = self._open(head.item.url) if head and head.item.url.startswith("file://") else None
+            if head and package and usable(package, schedule):
+                return head, package
+        return None
+
+    def _skip_silence(self, schedule: Schedule, at: float, now: float) -> bool:
+        """Nothing plays at `at`. True when something may by now."""
+        start = next_start(schedule, at)
+        self._cursor = now if start is None or start > now else start
+        return self._cursor < now
+
+    def _append(self, head: Playhead, package: Package) -> bool:
+        cuts = Cuts(package.durations())
+        wanted = head.item.start / 1000 + head.position
+        index = self._next_index(head.item, package, cuts, wanted)
+        if index is None:
+            return False
+        if self._zero is None:
+            # Join in step with the wall clock: the first segment began when its first frame was due.
+            self._cursor -= min(max(wanted - cuts.starts[index], 0.0), package.segment_seconds)
+            self._zero = self._cursor
+        if not self._origins or self._origins[-1] is not package:
+            self._origins.append(package)
+        segment = Segment(
+            number=self._segments[-1].number + 1 if self._segments else 0,
+            start=self._cursor,
+            duration=cuts.duration(index),
+            package=package,
+            index=index,
+            shift=self._cursor - self._zero - cuts.starts[index],
+            origin=len(self._origins) - 1,
+        )
+        self._segments.append(segment)
+        self._cursor = segment.end
+        return True
+
+    def _next_index(self, item: Item, package: Package, cuts: Cuts, wanted: float) -> int | None:
+        """The segment to play at position `wanted`: the one after the last, unless that is far from it."""
+        if not len(cuts):
+            return None
+        last = self._segments[-1] if self._segments else None
+        length = item_length(item, self.length_of)
+        if last and last.package is package:
+            first = cuts.index_at(item.start / 1000)
+            following = last.index + 1
+            beyond = package.complete and following >= len(cuts)
+            past_item = following < len(cuts) and cuts.starts[following] >= item.start / 1000 + length - 1e-3
+            following = first if beyond or past_item else following
+            distance = abs(cuts.starts[min(following, len(cuts))] - wanted)
+            if min(distance, abs(length - distance)) < 1.5 * package.segment_seconds:
+                return following if following < len(cuts) else None
+        if package.complete or wanted < cuts.starts[-1]:
+            return cuts.index_at(wanted)
+        missing = (wanted - cuts.starts[-1]) / package.segment_seconds
+        # Far behind, better something that plays now than nothing until the rest is made.
+        return None if missing < 3 else cuts.index_at(wanted % cuts.starts[-1])
+
+
+def usable(package: Package, schedule: Schedule) -> bool:
+    """Whether this file can play on this channel, as far as is known: until it was examined, it may.
+
+    A track that is asked for and not there keeps a channel from ever starting.
+    """
+    facts = package.facts
+    if package.broken or facts is None:
+        return not package.broken
+    return facts.video and (facts.audio or not schedule.stream.audio_track)

@@ -1,0 +1,151 @@
+"""The LL-HLS publisher's port, configured as we recommend: origin mode, so URLs are the same for everyone."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from aiohttp import web
+from msgspec import Struct
+
+from streaming_service.devkit.ome.channel import Channel
+from streaming_service.devkit.ome.inventory import VirtualHost
+from streaming_service.devkit.ome.packager import Package
+from streaming_service.devkit.ome.playlists import Chunk, Names, Variant, chunklist, multivariant, playlist_rungs
+from streaming_service.domain.ladder import Ladder
+
+MASTER_MAX_AGE = 5
+CHUNKLIST_MAX_AGE = 1
+CHUNKLIST_WITH_DIRECTIVES_MAX_AGE = 60
+SEGMENT_MAX_AGE = 3600
+
+_CHUNKLIST = re.compile(r"chunklist_(\d+)_(video|audio)_(\d+)_llhls\.m3u8")
+_INIT = re.compile(r"init_(\d+)_(video|audio)_(\d+)(?:_(\d+))?_llhls\.m4s")
+_SEGMENT = re.compile(r"seg_(\d+)_(\d+)_(video|audio)_(\d+)_llhls\.m4s")
+_SERVER = {"Vary": "Origin", "Server": "OvenMediaEngine"}
+_CORS = {
+    **_SERVER,
+    "Access-Control-Allow-Credentials": "true",
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "OPTIONS, GET, HEAD",
+}
+_LOOK_AGAIN = 0.05  # seconds between looks for the segment that a blocking reload waits for
+
+
+class Asked(Struct, frozen=True):
+    """A request for a file of a stream that exists."""
+
+    file: str
+    query: dict[str, str]
+    names: Names
+    channel: Channel
+    ladder: Ladder
+
+
+class Playback:
+    """Serves one virtual host; `absolute` names chunklists with their whole path."""
+
+    def __init__(self, vhost: Callable[[], VirtualHost], now: Callable[[], float], *, absolute: bool = False) -> None:
+        self._vhost = vhost
+        self._now = now
+        self._absolute = absolute
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers=_CORS, content_type="text/html")
+        app, _, rest = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
+        application = self._vhost().applications.get(app)
+        channels = application.channels if application else None
+        if request.method not in {"GET", "HEAD"} or channels is None:
+            return _refused(_SERVER)
+        stream, _, file = rest.partition("/")
+        channel = channels.find(stream)
+        if channel is None:
+            return _refused(_CORS)
+        query = dict(request.rel_url.query)
+        legacy = query.get("_HLS_legacy") == "YES"
+        names = Names.of(self._vhost().name, app, stream, absolute=self._absolute, legacy=legacy)
+        answer = await self._serve(Asked(file, query, names, channel, channels.ladder))
+        if request.method == "GET" and isinstance(answer.body, bytes):
+            channel.bytes_out += len(answer.body)
+            channel.last_sent = self._now()
+        return answer
+
+    async def _serve(self, asked: Asked) -> web.Response:
+        now = self._now()
+        segments = asked.channel.segments(now)
+        if not segments:
+            empty = asked.file.removesuffix(".m3u8") in playlist_rungs(asked.ladder)
+            if empty and asked.channel.empty_answer(now):
+                return web.Response(status=201, headers=_CORS, content_type="text/html")
+            return _refused(_CORS)
+        if asked.file.endswith(".m3u8"):
+            found = _CHUNKLIST.fullmatch(asked.file)
+            return await self._chunklist(asked, found) if found else _master(asked, segments[-1].package)
+        return await self._media(asked)
+
+    async def _chunklist(self, asked: Asked, found: re.Match[str]) -> web.Response:
+        track, kind = int(found[1]), found[2]
+        if found[3] != asked.names.key or not _has_track(asked, track, kind):
+            return _refused(_CORS)
+        max_age = CHUNKLIST_MAX_AGE
+        wanted = asked.query.get("_HLS_msn", "")
+        if wanted.isdigit() and await self._wait_for(asked.channel, int(wanted)):
+            max_age = CHUNKLIST_WITH_DIRECTIVES_MAX_AGE
+        segments = asked.channel.segments(self._now())
+        chunks = [Chunk(item.number, item.start, item.duration, item.origin) for item in segments]
+        target = segments[-1].package.segment_seconds
+        return _playlist(chunklist(asked.names, track, kind, chunks, target), max_age)
+
+    async def _wait_for(self, channel: Channel, number: int) -> bool:
+        """Blocking reload: hold the answer until that segment exists, but not for ever."""
+        segments = channel.segments(self._now())
+        if segments[-1].number >= number:
+            return True
+        deadline = asyncio.get_running_loop().time() + 3 * segments[-1].package.segment_seconds
+        while asyncio.get_running_loop().time() < deadline and number <= segments[-1].number + 2:
+            await asyncio.sleep(_LOOK_AGAIN)
+            if channel.segments(self._now())[-1].number >= number:
+                return True
+        return False
+
+    async def _media(self, asked: Asked) -> web.Response:
+        window = asked.channel.window
+        if found := _INIT.fullmatch(asked.file):
+            package = window.origin(int(found[4] or 0))
+            if package and found[3] == asked.names.key and _has_track(asked, int(found[1]), found[2]):
+                return _media_bytes(found[2], await package.init(int(found[1])))
+        elif found := _SEGMENT.fullmatch(asked.file):
+            segment = window.find(int(found[2]), self._now())
+            if segment and found[4] == asked.names.key and _has_track(asked, int(found[1]), found[3]):
+                body = await segment.package.segment(int(found[1]), segment.index, segment.shift)
+                return _media_bytes(found[3], body)
+        return _refused(_CORS)
+
+
+def _master(asked: Asked, package: Package) -> web.Response:
+    rungs = playlist_rungs(asked.ladder).get(asked.file.removesuffix(".m3u8"))
+    if rungs is None:
+        return _refused(_CORS)
+    framerate = package.facts.framerate if package.facts else 25.0
+    variants = [Variant(rung, asked.ladder.rungs[rung], package.codec(rung), framerate) for rung in rungs]
+    audio = len(asked.ladder.rungs) if asked.channel.audio else None
+    return _playlist(multivariant(asked.names, variants, audio), MASTER_MAX_AGE)
+
+
+def _has_track(asked: Asked, track: int, kind: str) -> bool:
+    rungs = len(asked.ladder.rungs)
+    return track < rungs if kind == "video" else track == rungs and asked.channel.audio
+
+
+def _playlist(text: str, max_age: int) -> web.Response:
+    headers = {**_CORS, "Cache-Control": f"max-age={max_age}", "Content-Encoding": "identity"}
+    return web.Response(body=text.encode(), headers=headers, content_type="application/vnd.apple.mpegurl")
+
+
+def _media_bytes(kind: str, body: bytes) -> web.Response:
+    headers = {**_CORS, "Cache-Control": f"max-age={SEGMENT_MAX_AGE}"}
+    return web.Response(body=body, headers=headers, content_type=f"{kind}/mp4")
+
+
+def _refused(headers: dict[str, str]) -> web.Response:
+    return web.Response(status=404, headers=headers, content_type="text/html")

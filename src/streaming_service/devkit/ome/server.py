@@ -1,0 +1,197 @@
+"""A stand-in for OvenMediaEngine: its REST API and its LL-HLS port on loopback, in the caller's event loop."""
+
+import asyncio
+import random
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from streaming_service.devkit.ome.apps import Applications
+from streaming_service.devkit.ome.channels import Channels
+from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
+from streaming_service.devkit.ome.inventory import Application, Inventory, VirtualHost
+from streaming_service.devkit.ome.packager import Packager
+from streaming_service.devkit.ome.playback import Playback
+from streaming_service.devkit.ome.profiles import OutputProfiles
+from streaming_service.devkit.ome.rest import (
+    ApiError,
+    Call,
+    Reply,
+    Router,
+    check_credential,
+    ok,
+    preflight,
+    refusal,
+    render,
+)
+from streaming_service.devkit.ome.scheduled import ScheduledChannels
+from streaming_service.devkit.ome.static_config import STATIC_VHOST, application_config
+from streaming_service.devkit.ome.stats import Statistics
+from streaming_service.devkit.ome.streams import Streams
+from streaming_service.devkit.ome.timing import Timing
+from streaming_service.devkit.ome.vhosts import VirtualHosts
+from streaming_service.domain.ladder import Ladder
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+VERSION = "0.21.0"
+# OME answers within a millisecond or two, so whoever stops it waits for answers on their way, not for clients.
+_SHUTDOWN_SECONDS = 1.0
+
+
+class StandInOme:
+    """Answers as the recorded servers of version 0.21 do; `latency` seconds are added to each answer.
+
+    `applications` are the ones of `Server.xml`, each with its ladder, on the read-only virtual host `vhost`.
+    `state_dir` holds the `.sch` files and packaged media and survives a restart; everything else does not.
+    `now` is the wall clock in seconds since the epoch, `rng` draws the delays.
+    """
+
+    def __init__(
+        self,
+        *,
+        media_root: Path,
+        state_dir: Path,
+        applications: Mapping[str, Ladder],
+        access_token: str = "ome-key:ome-secret",  # noqa: S107 - the development token
+        vhost: str = "default",
+        host: str = "127.0.0.1",
+        api_port: int = 0,
+        playback_port: int = 0,
+        timing: Timing | None = None,
+        latency: float = 0.0,
+        packager: Packager | None = None,
+        absolute_chunklists: bool = False,
+        now: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.media_root = media_root
+        self.state_dir = state_dir
+        self.latency = latency
+        self.timing = timing or Timing()
+        self._applications = dict(applications)
+        self._access_token = access_token
+        self._vhost = vhost
+        self._host = host
+        self._ports = {"api": api_port, "playback": playback_port}
+        self._packager = packager or FfmpegPackager(state_dir / "packages")
+        self._path_depth = -1 if absolute_chunklists else 0
+        self._now = now
+        self._rng = rng or random.Random()
+        self._inventory = Inventory()
+        self._router = Router()
+        self._runners: list[web.ServerRunner] = []
+
+    @property
+    def api_url(self) -> str:
+        """Without a slash at the end; `/v1/…` follows."""
+        return f"http://{self._host}:{self._ports['api']}"
+
+    @property
+    def playback_url(self) -> str:
+        return f"http://{self._host}:{self._ports['playback']}"
+
+    async def start(self) -> None:
+        """Bind the ports and load the `.sch` files. A port of 0 is chosen once and kept over restarts.
+
+        Raises OSError when a port is taken.
+        """
+        await self._packager.start()
+        self._load()
+        playback = Playback(lambda: self._inventory.vhost(self._vhost), self._now, absolute=self._path_depth < 0)
+        try:
+            await self._listen("api", self._late(self._answer))
+            await self._listen("playback", self._late(playback.handle))
+        except OSError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Close the ports and end every ffmpeg."""
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            await runner.cleanup()
+        await self._packager.stop()
+
+    async def restart(self, *, wipe: bool = False) -> None:
+        """Stop and start; with `wipe` the `.sch` files are lost in between."""
+        await self.stop()
+        if wipe:
+            for application in self._applications:
+                await asyncio.to_thread(shutil.rmtree, self._schedule_files(application), ignore_errors=True)
+        await self.start()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _schedule_files(self, application: str) -> Path:
+        return self.state_dir / f"sch-{application}"
+
+    def _load(self) -> None:
+        self._inventory, self._router = Inventory(), Router()
+        vhost = VirtualHost(self._vhost, {**STATIC_VHOST, "name": self._vhost}, static=True)
+        self._inventory.vhosts[vhost.name] = vhost
+        for name, ladder in self._applications.items():
+            folder = self._schedule_files(name)
+            channels = Channels(
+                ladder=ladder,
+                media_root=self.media_root,
+                folder=folder,
+                packager=self._packager,
+                timing=self.timing,
+                random=self._rng,
+                now=self._now,
+            )
+            channels.load()
+            config = application_config(name, ladder, self.media_root, folder, self._path_depth)
+            vhost.applications[name] = Application(vhost.name, name, config, channels)
+        self._router.add("GET", "/v1/version", lambda _: ok({"version": VERSION, "gitVersion": f"v{VERSION}"}))
+        VirtualHosts(self._inventory).register(self._router)
+        Applications(self._inventory).register(self._router)
+        OutputProfiles(self._inventory).register(self._router)
+        ScheduledChannels(self._inventory).register(self._router)
+        Streams(self._inventory, self._path_depth).register(self._router)
+        Statistics(self._inventory, self._now()).register(self._router)
+
+    async def _listen(self, name: str, handler: Handler) -> None:
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=_SHUTDOWN_SECONDS)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, self._host, self._ports[name], reuse_address=True, backlog=1024)
+        await site.start()
+        self._ports[name] = int(runner.addresses[0][1])
+
+    def _late(self, handler: Handler) -> Handler:
+        async def late(request: web.BaseRequest) -> web.StreamResponse:
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            return await handler(request)
+
+        return late
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return preflight()
+        # OME reads no body without Content-Length: a chunked one looks empty to it.
+        chunked = "Transfer-Encoding" in request.headers
+        content = b"" if chunked or not request.body_exists else await request.read()
+        return render(self._reply(request, content))
+
+    def _reply(self, request: web.BaseRequest, content: bytes) -> Reply:
+        try:
+            check_credential(request.headers.get("Authorization"), self._access_token)
+            handler, params = self._router.find(request.method, request.raw_path.partition("?")[0])
+            return handler(Call(params, content))
+        except ApiError as error:
+            return refusal(error)

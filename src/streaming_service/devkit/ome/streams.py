@@ -1,0 +1,138 @@
+"""`/v1/vhosts/{vhost}/apps/{app}/streams`: what is on air, with its tracks, outputs and playlists."""
+
+from streaming_service.devkit.media.probe import MediaFacts
+from streaming_service.devkit.ome.channel import Channel
+from streaming_service.devkit.ome.ffmpeg_command import AUDIO_BITRATE, encoded_size
+from streaming_service.devkit.ome.inventory import Inventory, Json
+from streaming_service.devkit.ome.playlists import playlist_rungs
+from streaming_service.devkit.ome.rest import Call, Reply, Router, ok
+from streaming_service.devkit.ome.schedule import timestamp
+from streaming_service.domain.ladder import Ladder
+
+_PATH = "/v1/vhosts/{vhost}/apps/{app}/streams"
+
+
+class Streams:
+    """`path_depth` is what the playlist option hlsChunklistPathDepth is set to."""
+
+    def __init__(self, inventory: Inventory, path_depth: int = 0) -> None:
+        self._inventory = inventory
+        self._path_depth = path_depth
+
+    def register(self, router: Router) -> None:
+        router.add("GET", _PATH, self.index)
+        router.add("GET", f"{_PATH}/{{stream}}", self.show)
+        router.add("DELETE", f"{_PATH}/{{stream}}", self.delete)
+
+    def index(self, call: Call) -> Reply:
+        channels = self._inventory.application(*call.params).channels
+        return ok(channels.names() if channels else [])
+
+    def show(self, call: Call) -> Reply:
+        channel, ladder, now = self._find(*call.params)
+        package = channel.package(now)
+        facts = package.facts if package else None
+        stream: Json = {
+            "name": call.params[2],
+            "input": {
+                "createdTime": timestamp(channel.appears),
+                "sourceType": "Scheduled",
+                "tracks": _input_tracks(facts, audio=channel.audio) if facts else [],
+            },
+            "outputs": [],
+        }
+        if facts:
+            stream["outputs"] = [
+                {
+                    "name": call.params[2],
+                    "playlists": _playlists(ladder, self._path_depth, audio=channel.audio),
+                    "tracks": _output_tracks(facts, ladder, audio=channel.audio),
+                }
+            ]
+        return ok(stream)
+
+    def delete(self, call: Call) -> Reply:
+        """200, and nothing happens: a scheduled channel is deleted through `scheduledChannels` only."""
+        self._find(*call.params)
+        return ok()
+
+    def _find(self, vhost: str, app: str, name: str) -> tuple[Channel, Ladder, float]:
+        application = self._inventory.application(vhost, app)
+        channel = application.channels.find(name) if application.channels else None
+        if channel is None or application.channels is None:
+            raise self._inventory.stream_missing(application, name)
+        return channel, application.channels.ladder, application.channels.now()
+
+
+def _playlists(ladder: Ladder, path_depth: int, *, audio: bool) -> list[Json]:
+    sound: Json = {"audioVariantName": "aac_audio"} if audio else {}
+    lists: list[Json] = []
+    for file_name, rungs in playlist_rungs(ladder).items():
+        names = [ladder.rungs[rung].name for rung in rungs]
+        renditions = [{"name": name, "videoVariantName": f"video_{name}", **sound} for name in names]
+        options = {"enableTsPackaging": False, "hlsChunklistPathDepth": path_depth, "webrtcAutoAbr": True}
+        lists.append({"fileName": file_name, "name": file_name, "options": options, "renditions": renditions})
+    # Every output has one for WebRTC, which the HLS port does not serve.
+    options = {"enableTsPackaging": False, "hlsChunklistPathDepth": -1, "webrtcAutoAbr": False}
+    renditions = [{"name": "default", "videoVariantName": f"video_{ladder.rungs[0].name}"}]
+    webrtc = "webrtc_default"
+    return [*lists, {"fileName": webrtc, "name": webrtc, "options": options, "renditions": renditions}]
+
+
+def _input_tracks(facts: MediaFacts, *, audio: bool) -> list[Json]:
+    video = _video(facts.width, facts.height, facts.bitrate_kbps * 1000, facts.framerate)
+    tracks: list[Json] = [{"id": 0, "name": "Video", "type": "Video", "video": {**video, "bitrateConf": 0}}]
+    if audio and facts.audio:
+        tracks.append({"id": 100, "name": "Audio", "type": "Audio", "audio": {**_audio(), "bitrateConf": 0}})
+    return [*tracks, {"id": 200, "name": "Data", "type": "Data", "data": {"codec": "None"}}]
+
+
+def _output_tracks(facts: MediaFacts, ladder: Ladder, *, audio: bool) -> list[Json]:
+    tracks: list[Json] = []
+    for track, rung in enumerate(ladder.rungs):
+        width, height = encoded_size(rung.width, rung.height)
+        video = _video(width, height, rung.bitrate_kbps * 1000, facts.framerate)
+        encoder = {"codecModule": "openh264", "codecStatus": "Ready"}
+        tracks.append({"id": track, "name": f"video_{rung.name}", "type": "Video", "video": {**video, **encoder}})
+    if audio and facts.audio:
+        encoder = {"codecModule": "fdkaac", "codecStatus": "Ready"}
+        tracks.append({"id": len(tracks), "name": "aac_audio", "type": "Audio", "audio": {**_audio(), **encoder}})
+    return [*tracks, {"id": len(tracks), "name": "Data", "type": "Data", "data": {"codec": "None"}}]
+
+
+def _video(width: int, height: int, bitrate: int, framerate: float) -> Json:
+    return {
+        **_rates("bitrate", bitrate),
+        **_rates("framerate", framerate),
+        **_rates("keyFrameInterval", framerate),
+        "codec": "H264",
+        "codecModule": "none",
+        "width": width,
+        "height": height,
+        "maxWidth": width,
+        "maxHeight": height,
+        "maxFramerate": framerate,
+        "bypass": False,
+        "hasBframes": False,
+        "configChangeCount": 0,
+        "deltaFramesSinceLastKeyFrame": 0,
+        "timebase": {"den": 90000, "num": 1},
+    }
+
+
+def _audio() -> Json:
+    return {
+        **_rates("bitrate", AUDIO_BITRATE),
+        "codec": "AAC",
+        "codecModule": "none",
+        "channel": 2,
+        "samplerate": 48000,
+        "bypass": False,
+        "configChangeCount": 0,
+        "timebase": {"den": 90000, "num": 1},
+    }
+
+
+def _rates(name: str, value: float) -> Json:
+    """OME shows each rate as it is, on average, as configured, and for the last second."""
+    return {name: value, f"{name}Avg": value, f"{name}Conf": value, f"{name}Latest": value}
