@@ -1,0 +1,176 @@
+"""The store in this process's memory: gone with it, and the shortest account of what the others do."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from streaming_service.adapters.store.codec import to_micros
+from streaming_service.adapters.store.memory_outbox import MemoryOutbox
+from streaming_service.adapters.store.paging import AfterChannel, BeforeDeadLetter, from_cursor, to_cursor
+from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.history import Change, HistoryEntry
+from streaming_service.errors import Conflict
+
+
+class _Record:
+    """A channel with what the store knows beside it."""
+
+    def __init__(self, channel: Channel, due_at: datetime | None) -> None:
+        self.channel = channel
+        self.due_at = due_at
+        self.lease_owner: str | None = None
+        self.lease_until: datetime | None = None
+
+    def is_free(self, now: datetime) -> bool:
+        return self.lease_until is None or self.lease_until <= now
+
+
+class MemoryStore(MemoryOutbox):
+    """Implements `ports.Store`. No method waits in its middle, so each is a transaction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: dict[str, _Record] = {}
+        self._due: set[str] = set()
+        self._history: dict[str, list[HistoryEntry]] = {}
+        self._letters: dict[str, DeadLetter] = {}
+        self._keys: dict[str, tuple[str, datetime]] = {}
+        self._leases: dict[str, tuple[str, datetime]] = {}
+
+    async def check(self) -> None:
+        """Memory always answers."""
+
+    async def close(self) -> None:
+        """Nothing is held that would need it."""
+
+    # -- channels -------------------------------------------------------------------------------------------------
+
+    async def get(self, content_id: str) -> Channel | None:
+        record = self._records.get(content_id)
+        return record.channel if record else None
+
+    async def commit(self, change: Change, due_at: datetime | None) -> Channel:
+        content_id, read_version = change.channel.content_id, change.channel.version
+        record = self._records.get(content_id)
+        if read_version != (record.channel.version if record else 0):
+            raise Conflict(f"channel {content_id} is no longer at version {read_version}")
+        channel = replace(change.channel, version=read_version + 1)
+        if record:
+            record.channel, record.due_at = channel, due_at
+        else:
+            self._records[content_id] = _Record(channel, due_at)
+        self._note_due(content_id, due_at)
+        self._history.setdefault(change.history.content_id, []).append(change.history)
+        self.owe(change.notifications)
+        return channel
+
+    async def list(self, query: ChannelQuery) -> ChannelPage:
+        after = from_cursor(query.cursor, AfterChannel).content_id if query.cursor is not None else ""
+        found = [
+            record.channel
+            for content_id, record in sorted(self._records.items())
+            if content_id > after and _matches(record.channel, query)
+        ]
+        items = tuple(found[: query.limit])
+        return ChannelPage(items, to_cursor(AfterChannel(items[-1].content_id)) if len(found) > len(items) else None)
+
+    async def history(self, content_id: str, limit: int) -> tuple[HistoryEntry, ...]:
+        return tuple(reversed(self._history.get(content_id, ())))[:limit]
+
+    async def on_ome(self) -> tuple[Channel, ...]:
+        channels = (record.channel for _, record in sorted(self._records.items()))
+        return tuple(channel for channel in channels if channel.serving or channel.building or channel.draining)
+
+    async def count_by_status(self) -> Mapping[str, int]:
+        return Counter(record.channel.status.value for record in self._records.values())
+
+    async def claim_due(self, now: datetime, owner: str, lease: timedelta, limit: int) -> tuple[Channel, ...]:
+        waiting = [(record.due_at, record) for record in map(self._records.__getitem__, self._due)]
+        due = [(moment, record) for moment, record in waiting if moment and moment <= now and record.is_free(now)]
+        claimed = [record for _, record in sorted(due, key=lambda pair: pair[0])[:limit]]
+        for record in claimed:
+            record.lease_owner, record.lease_until = owner, now + lease
+        return tuple(record.channel for record in claimed)
+
+    async def extend_lease(self, content_id: str, owner: str, until: datetime) -> bool:
+        record = self._held(content_id, owner)
+        if record:
+            record.lease_until = until
+        return record is not None
+
+    async def release(self, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
+        record = self._held(content_id, owner)
+        if record is None:
+            return
+        record.lease_owner = record.lease_until = None
+        if record.channel.version == version:
+            record.due_at = due_at
+            self._note_due(content_id, due_at)
+
+    # -- dead letters ---------------------------------------------------------------------------------------------
+
+    async def add_dead_letter(self, letter: DeadLetter) -> None:
+        self._letters.setdefault(letter.id, letter)
+
+    async def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
+        return self._letters.get(letter_id)
+
+    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+        newest_first = sorted(self._letters.values(), key=_letter_order, reverse=True)
+        if cursor is not None:
+            last = from_cursor(cursor, BeforeDeadLetter)
+            newest_first = [letter for letter in newest_first if _letter_order(letter) < (last.received_at, last.id)]
+        page = tuple(newest_first[:limit])
+        more = len(newest_first) > limit
+        return page, to_cursor(BeforeDeadLetter(*_letter_order(page[-1]))) if more else None
+
+    async def delete_dead_letter(self, letter_id: str) -> bool:
+        return self._letters.pop(letter_id, None) is not None
+
+    async def count_dead_letters(self) -> int:
+        return len(self._letters)
+
+    # -- leases and idempotency keys ------------------------------------------------------------------------------
+
+    async def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> bool:
+        holder, until = self._leases.get(name, (owner, now))
+        if holder != owner and until > now:
+            return False
+        self._leases[name] = owner, now + ttl
+        return True
+
+    async def remember(self, key: str, fingerprint: str, now: datetime, keep: timedelta) -> str:
+        self._keys = {known: entry for known, entry in self._keys.items() if entry[1] > now}
+        return self._keys.setdefault(key, (fingerprint, now + keep))[0]
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _held(self, content_id: str, owner: str) -> _Record | None:
+        record = self._records.get(content_id)
+        return record if record and record.lease_owner == owner else None
+
+    def _note_due(self, content_id: str, due_at: datetime | None) -> None:
+        if due_at is None:
+            self._due.discard(content_id)
+        else:
+            self._due.add(content_id)
+
+
+def _matches(channel: Channel, query: ChannelQuery) -> bool:
+    spec = channel.spec
+    pairs = (
+        (query.status, channel.status),
+        (query.classification, spec.classification),
+        (query.tenant_id, spec.tenant_id),
+    )
+    if any(wanted is not None and wanted != value for wanted, value in pairs):
+        return False
+    text = (query.q or "").casefold()
+    return spec.content_id.startswith(text) or text in spec.source_uri.casefold()
+
+
+def _letter_order(letter: DeadLetter) -> tuple[int, str]:
+    return to_micros(letter.received_at), letter.id

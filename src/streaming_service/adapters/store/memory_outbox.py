@@ -1,0 +1,127 @@
+"""The outbox in memory."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from msgspec.structs import replace
+
+from streaming_service.adapters.store.codec import KEPT_ATTEMPTS
+from streaming_service.adapters.store.paging import BeforeDelivery, from_cursor, to_cursor
+from streaming_service.application.ports import (
+    Attempt,
+    Delivery,
+    DeliveryPage,
+    DeliveryQuery,
+    DeliveryState,
+    OutboxBacklog,
+)
+from streaming_service.domain.notification import Endpoint, Notification
+
+
+class MemoryOutbox:
+    """Implements `ports.OutboxStore`."""
+
+    def __init__(self) -> None:
+        # Numbered in the order in which they were owed; the list is never shortened.
+        self._deliveries: list[Delivery] = []
+        self._numbers: dict[str, int] = {}
+        self._pending: set[int] = set()
+
+    def owe(self, notifications: Sequence[Notification]) -> None:
+        """Add debts; one whose id is there already is the same debt."""
+        for notification in notifications:
+            number = len(self._deliveries)
+            if self._numbers.setdefault(notification.id, number) == number:
+                self._deliveries.append(Delivery(notification, DeliveryState.PENDING, (), notification.occurred_at))
+                self._pending.add(number)
+
+    async def claim_deliveries(
+        self,
+        now: datetime,
+        owner: str,  # noqa: ARG002 - nobody can look at who holds a claim in here
+        lease: timedelta,
+        limit: int,
+        endpoints: Sequence[Endpoint],
+    ) -> tuple[Delivery, ...]:
+        due = [
+            (moment, number)
+            for moment, number in self._heads()
+            if moment <= now and self._deliveries[number].notification.endpoint in endpoints
+        ]
+        oldest = sorted(number for _, number in sorted(due)[:limit])
+        return tuple(self._change(number, next_attempt_at=now + lease) for number in oldest)
+
+    async def record_attempt(
+        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
+    ) -> None:
+        number = self._numbers.get(delivery_id)
+        if number is None:
+            return
+        delivery = self._deliveries[number]
+        attempts = (*delivery.attempts, attempt)[-KEPT_ATTEMPTS:]
+        self._change(number, attempts=attempts, tries=delivery.tries + 1)
+        # A late report of a claim that ran out may settle a delivery, but never reopens one.
+        if delivery.state is DeliveryState.PENDING or state is DeliveryState.DELIVERED:
+            due = next_attempt_at or attempt.at if state is DeliveryState.PENDING else None
+            self._change(number, state=state, next_attempt_at=due)
+
+    async def get_delivery(self, delivery_id: str) -> Delivery | None:
+        number = self._numbers.get(delivery_id)
+        return None if number is None else self._deliveries[number]
+
+    async def list_deliveries(self, query: DeliveryQuery) -> DeliveryPage:
+        end = len(self._deliveries)
+        if query.cursor is not None:
+            end = min(end, max(0, from_cursor(query.cursor, BeforeDelivery).sequence))
+        matching = (number for number in range(end - 1, -1, -1) if _matches(self._deliveries[number], query))
+        numbers = list(islice(matching, query.limit + 1))
+        page = numbers[: query.limit]
+        more = len(numbers) > query.limit
+        items = tuple(self._deliveries[number] for number in page)
+        return DeliveryPage(items, to_cursor(BeforeDelivery(page[-1])) if more else None)
+
+    async def resend(self, delivery_id: str, now: datetime) -> Delivery | None:
+        number = self._numbers.get(delivery_id)
+        if number is None:
+            return None
+        return self._change(number, state=DeliveryState.PENDING, next_attempt_at=now, tries=0)
+
+    async def backlog(self) -> OutboxBacklog:
+        waiting = [self._deliveries[number].notification for number in sorted(self._pending)]
+        dead = sum(delivery.state is DeliveryState.DEAD for delivery in self._deliveries)
+        counts = Counter(notification.endpoint.value for notification in waiting)
+        return OutboxBacklog(counts, waiting[0].occurred_at if waiting else None, dead)
+
+    async def next_delivery_at(self) -> datetime | None:
+        return min((moment for moment, _ in self._heads()), default=None)
+
+    def _heads(self) -> Iterator[tuple[datetime, int]]:
+        """The oldest pending delivery of each channel and endpoint: when it is due, and its number."""
+        lines: set[tuple[str, Endpoint]] = set()
+        for number in sorted(self._pending):
+            delivery = self._deliveries[number]
+            line = delivery.notification.content_id, delivery.notification.endpoint
+            if line not in lines:
+                lines.add(line)
+                if delivery.next_attempt_at:
+                    yield delivery.next_attempt_at, number
+
+    def _change(self, number: int, **changes: object) -> Delivery:
+        delivery = self._deliveries[number] = replace(self._deliveries[number], **changes)
+        if delivery.state is DeliveryState.PENDING:
+            self._pending.add(number)
+        else:
+            self._pending.discard(number)
+        return delivery
+
+
+def _matches(delivery: Delivery, query: DeliveryQuery) -> bool:
+    notification = delivery.notification
+    pairs = (
+        (query.state, delivery.state),
+        (query.endpoint, notification.endpoint),
+        (query.content_id, notification.content_id),
+    )
+    return all(wanted is None or wanted == value for wanted, value in pairs)

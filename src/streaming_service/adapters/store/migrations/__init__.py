@@ -1,0 +1,1 @@
+"""Alembic's revisions, run by `migrate.py`. See `script.py.mako` for the rules that each one keeps."""

@@ -1,0 +1,68 @@
+"""Postgres: a pool of connections, and a limit on every wait."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from streaming_service.adapters.store.database import P, T, database_errors, refuse_when
+
+_POOL_SIZE = 10
+# Seconds. Each limit is below the next, so that the most telling one speaks.
+_CONNECT_TIMEOUT_S = 5
+_STATEMENT_TIMEOUT_S = 8
+_POOL_TIMEOUT_S = 8
+_IDLE_TRANSACTION_TIMEOUT_S = 20
+_TIMEOUT_S = 15.0
+
+
+class PostgresDatabase:
+    """Connections are checked when they are taken, so a restarted server costs nobody an error."""
+
+    def __init__(self, url: URL) -> None:
+        settings = (
+            f"-c statement_timeout={_STATEMENT_TIMEOUT_S * 1000:.0f}"
+            f" -c idle_in_transaction_session_timeout={_IDLE_TRANSACTION_TIMEOUT_S * 1000:.0f}"
+        )
+        # What the address says itself comes first: a pooler in between may not take `options`, for example.
+        limits = {
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "options": settings,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 10_000,
+            "application_name": "streaming-service",
+        }
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=_POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=_POOL_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={name: value for name, value in limits.items() if name not in url.query},
+        )
+        self._closed = False
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def write(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        refuse_when(self._closed)
+        with database_errors():
+            async with asyncio.timeout(_TIMEOUT_S), self._single.connect() as connection:
+                return await connection.run_sync(job, *args, **kwargs)
+
+    async def read(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.write(job, *args, **kwargs)
+
+    async def transact(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        refuse_when(self._closed)
+        with database_errors():
+            async with asyncio.timeout(_TIMEOUT_S), self._engine.begin() as connection:
+                return await connection.run_sync(job, *args, **kwargs)
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._engine.dispose()

@@ -1,0 +1,149 @@
+"""The store in sqlite or Postgres."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from streaming_service.adapters.store import channels, dead_letters, leases, outbox, schema
+from streaming_service.adapters.store.database import Database
+from streaming_service.adapters.store.dsn import parse_dsn
+from streaming_service.application.ports import (
+    Attempt,
+    ChannelPage,
+    ChannelQuery,
+    DeadLetter,
+    Delivery,
+    DeliveryPage,
+    DeliveryQuery,
+    DeliveryState,
+    OutboxBacklog,
+)
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.history import Change, HistoryEntry
+from streaming_service.domain.notification import Endpoint
+
+_ON_OME_PAGE = 500
+
+
+class SqlStore:
+    """Implements `ports.Store`; what each method promises stands there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, dsn: str) -> "SqlStore":
+        """A store at a path, a `sqlite:` or a `postgresql:` address (`dsn.parse_dsn`); the database may be down still.
+
+        The folder of a sqlite file is created; tables are not (`migrate.upgrade`, and `require_schema` to be sure).
+        Raises ConfigurationError, or StoreUnavailable when the folder cannot be made.
+        """
+        url = parse_dsn(dsn)
+        if url.get_backend_name() == "sqlite":
+            from streaming_service.adapters.store.sqlite import SqliteDatabase  # noqa: PLC0415
+
+            return cls(SqliteDatabase(url))
+        # Only who uses it pays for importing the driver.
+        from streaming_service.adapters.store.postgres import PostgresDatabase  # noqa: PLC0415
+
+        return cls(PostgresDatabase(url))
+
+    async def check(self) -> None:
+        await self._database.read(schema.revision)
+
+    async def schema(self) -> str | None:
+        """The revision of the database's tables; None when it has none. Raises StoreUnavailable."""
+        return await self._database.read(schema.current)
+
+    async def require_schema(self) -> None:
+        """Raises ConfigurationError when this release cannot work with the tables as they are."""
+        schema.require(await self.schema())
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    # -- channels -------------------------------------------------------------------------------------------------
+
+    async def get(self, content_id: str) -> Channel | None:
+        return await self._database.read(channels.get, content_id)
+
+    async def commit(self, change: Change, due_at: datetime | None) -> Channel:
+        return await self._database.transact(channels.commit, change, due_at)
+
+    async def list(self, query: ChannelQuery) -> ChannelPage:
+        return await self._database.read(channels.page, query)
+
+    async def history(self, content_id: str, limit: int) -> tuple[HistoryEntry, ...]:
+        return await self._database.read(channels.past, content_id, limit)
+
+    async def on_ome(self) -> tuple[Channel, ...]:
+        # In pages, so that a hundred thousand channels keep neither the event loop nor a connection for seconds.
+        found: list[Channel] = []
+        page = await self._database.read(channels.on_ome, "", _ON_OME_PAGE)
+        while page:
+            found += page
+            page = await self._database.read(channels.on_ome, page[-1].content_id, _ON_OME_PAGE)
+        return tuple(found)
+
+    async def count_by_status(self) -> Mapping[str, int]:
+        return await self._database.read(channels.count_by_status)
+
+    async def claim_due(self, now: datetime, owner: str, lease: timedelta, limit: int) -> tuple[Channel, ...]:
+        return await self._database.write(channels.claim_due, now, owner, lease, limit)
+
+    async def extend_lease(self, content_id: str, owner: str, until: datetime) -> bool:
+        return await self._database.write(channels.extend_lease, content_id, owner, until)
+
+    async def release(self, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
+        await self._database.write(channels.release, content_id, owner, version, due_at)
+
+    # -- outbox ---------------------------------------------------------------------------------------------------
+
+    async def claim_deliveries(
+        self, now: datetime, owner: str, lease: timedelta, limit: int, endpoints: Sequence[Endpoint]
+    ) -> tuple[Delivery, ...]:
+        return await self._database.write(outbox.claim, now, owner, lease, limit, endpoints)
+
+    async def record_attempt(
+        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
+    ) -> None:
+        await self._database.transact(outbox.record, delivery_id, attempt, state, next_attempt_at)
+
+    async def get_delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._database.read(outbox.get, delivery_id)
+
+    async def list_deliveries(self, query: DeliveryQuery) -> DeliveryPage:
+        return await self._database.read(outbox.page, query)
+
+    async def resend(self, delivery_id: str, now: datetime) -> Delivery | None:
+        return await self._database.transact(outbox.resend, delivery_id, now)
+
+    async def backlog(self) -> OutboxBacklog:
+        return await self._database.read(outbox.backlog)
+
+    async def next_delivery_at(self) -> datetime | None:
+        return await self._database.read(outbox.next_due)
+
+    # -- dead letters ---------------------------------------------------------------------------------------------
+
+    async def add_dead_letter(self, letter: DeadLetter) -> None:
+        await self._database.write(dead_letters.add, letter)
+
+    async def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
+        return await self._database.read(dead_letters.get, letter_id)
+
+    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+        return await self._database.read(dead_letters.page, limit, cursor)
+
+    async def delete_dead_letter(self, letter_id: str) -> bool:
+        return await self._database.write(dead_letters.delete_one, letter_id)
+
+    async def count_dead_letters(self) -> int:
+        return await self._database.read(dead_letters.count)
+
+    # -- leases and idempotency keys ------------------------------------------------------------------------------
+
+    async def acquire(self, name: str, owner: str, now: datetime, ttl: timedelta) -> bool:
+        return await self._database.write(leases.acquire, name, owner, now, ttl)
+
+    async def remember(self, key: str, fingerprint: str, now: datetime, keep: timedelta) -> str:
+        return await self._database.transact(leases.remember, key, fingerprint, now, keep)

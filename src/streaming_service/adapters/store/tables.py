@@ -1,0 +1,93 @@
+"""The tables as this release wants them; `migrations/` is how a database gets there.
+
+A row holds its struct as a document, and beside it only the columns that are searched by. Moments are integers
+(microseconds since 1970 UTC). Keys compare byte by byte in both databases, as they do in memory.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
+
+metadata = MetaData()
+
+_KEY = Text().with_variant(Text(collation="C"), "postgresql")
+# sqlite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+_ON_OME = text("on_ome = 1")
+_DUE = text("due_at IS NOT NULL")
+_PENDING = text("state = 'pending'")
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("content_id", _KEY, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("classification", Text, nullable=False),
+    Column("tenant_id", Text),
+    Column("search", Text, nullable=False),  # the source URI, case-folded
+    Column("on_ome", Integer, nullable=False),
+    Column("due_at", BigInteger),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("channels_status", "status", "content_id"),
+    # Most channels rest: these two stay small whatever the number of rows.
+    Index("channels_due", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("channels_on_ome", "content_id", sqlite_where=_ON_OME, postgresql_where=_ON_OME),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("content_id", _KEY, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("history_content", "content_id", "id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("sequence", _SERIAL, primary_key=True),
+    Column("id", _KEY, nullable=False, unique=True),
+    Column("content_id", _KEY, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("claimed_by", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("attempts", Text, nullable=False),  # one JSON document a line
+    Index("deliveries_claimable", "endpoint", "due_at", "sequence", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("deliveries_line", "content_id", "endpoint", "state", "sequence"),
+    Index("deliveries_state", "state", "sequence"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("dead_letters_received", "received_at", "id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", _KEY, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("idempotency_keys_expiry", "expires_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", _KEY, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
