@@ -5,7 +5,7 @@ reported at once. What a role needs beyond valid values is asked for by `require
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -196,14 +196,8 @@ class Settings(BaseModel):
 
     def require(self, *roles: Role) -> Self:
         """Check that everything these roles need is there. Raises ConfigurationError naming all that is not."""
-        problems = [
-            f"{name}: is required: {why}"
-            for role in roles
-            for name, why in _needs(self, role).items()
-            if _is_missing(getattr(self, name.lower()))
-        ]
-        if problems:
-            raise ConfigurationError(list(dict.fromkeys(problems)))
+        if missing := _missing(self, roles):
+            raise ConfigurationError([*missing.values()])
         return self
 
 
@@ -215,6 +209,9 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
         return needs
     needs["CDN_BASE_URL"] = "manifests are served from it"
     needs["CDN_SIGNING_SECRET"] = "manifest URLs are signed with it (openssl rand 16 | basenc --base64url)"
+    needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
+    if not settings.dry_run_provisioning:
+        needs["OME_PLAYBACK_BASE_URL"] = "channels play there (or set DRY_RUN_PROVISIONING=true)"
     if role == "api":
         needs["AUTH_SERVICE_BASE_URL"] = "viewer tokens are introspected there"
         if settings.app_env == "production":
@@ -222,13 +219,22 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
             needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
             needs["AUTH_SERVICE_INTERNAL_TOKEN"] = "the token service knows us by it"
     if role == "worker":
-        needs["OME_MEDIA_MOUNTS"] = "events may only name buckets that OME has mounted"
         if settings.event_source == "pubsub":
             needs["PUBSUB_UPLOAD_SUBSCRIPTION"] = "EVENT_SOURCE is pubsub"
         if not settings.dry_run_provisioning:
-            for name in ("OME_API_BASE_URL", "OME_API_KEY", "OME_API_SECRET", "OME_PLAYBACK_BASE_URL"):
+            for name in ("OME_API_BASE_URL", "OME_API_KEY", "OME_API_SECRET"):
                 needs[name] = "OME is driven with it (or set DRY_RUN_PROVISIONING=true)"
     return needs
+
+
+def _missing(settings: Settings, roles: Iterable[Role]) -> dict[str, str]:
+    """A sentence for each variable that these roles need and that is not set."""
+    return {
+        name: f"{name}: is required: {why}"
+        for role in roles
+        for name, why in _needs(settings, role).items()
+        if _is_missing(getattr(settings, name.lower()))
+    }
 
 
 def _is_missing(value: object) -> bool:
@@ -253,6 +259,11 @@ def _valid(value: str, parse: Callable[[str], object]) -> str:
     return value
 
 
+def revealed(secret: SecretStr | None) -> str:
+    """The secret itself, empty when there is none."""
+    return secret.get_secret_value() if secret else ""
+
+
 class Origin(NamedTuple):
     """A variable as it is in force: its value (secrets masked) and where it came from."""
 
@@ -262,14 +273,22 @@ class Origin(NamedTuple):
     description: str
 
 
-def load(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
-    """Read, validate, and report every problem at once as a ConfigurationError."""
+def load(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), roles: Iterable[Role] = ()
+) -> Settings:
+    """Read, validate, and report every problem at once as a ConfigurationError: what is wrong, what could not be
+    read, and what these roles lack."""
     values, _, problems = _gather(environ, env_file)
+    named = {problem.partition(":")[0].removesuffix("_FILE") for problem in problems}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += [_sentence(item) for item in error.errors(include_url=False, include_input=False)]
-        raise ConfigurationError(problems) from None
+        wrong = error.errors(include_url=False, include_input=False)
+        problems += [_sentence(item) for item in wrong]
+        names = {str(item["loc"][0]).upper() for item in wrong}
+        named |= names
+        settings = Settings.model_validate({name: value for name, value in values.items() if name not in names})
+    problems += [sentence for name, sentence in _missing(settings, roles).items() if name not in named]
     if problems:
         raise ConfigurationError(problems)
     return settings
@@ -308,6 +327,8 @@ def _gather(
                     values[name], sources[name] = Path(path).read_text().strip(), f"{name}_FILE={path}"
                 except OSError as error:
                     problems.append(f"{name}_FILE: {path} cannot be read: {error.strerror}")
+                except UnicodeDecodeError:
+                    problems.append(f"{name}_FILE: {path} holds no text in UTF-8")
             if value := variables.get(name):
                 values[name], sources[name] = value, source
     return values, sources, problems

@@ -1,0 +1,28 @@
+"""`make bench`: print every figure; exit 0 only when all are met. `--quick` measures shorter."""
+
+import sys
+
+from bench import manifest, startup, uploads
+from bench.figures import report
+from streaming_service.errors import ConfigurationError
+from streaming_service.telemetry import configure_logging
+
+
+def main() -> int:
+    quick = "--quick" in sys.argv[1:]
+    configure_logging("error")
+    try:
+        figures = [
+            *startup.measure(rounds=3 if quick else 7),
+            *uploads.measure(200 if quick else 1000),
+            *manifest.measure(rounds=2 if quick else 5, seconds=2 if quick else 8),
+        ]
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report(figures)
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

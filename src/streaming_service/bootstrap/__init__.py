@@ -1,0 +1,6 @@
+"""The one place where things are wired: settings in, a working service out."""
+
+from streaming_service.bootstrap.stores import open_store, store_dsn
+from streaming_service.bootstrap.wiring import Service, open_service, wire
+
+__all__ = ["Service", "open_service", "open_store", "store_dsn", "wire"]

@@ -1,0 +1,59 @@
+"""Settings as the policies that the use cases understand."""
+
+from collections.abc import Mapping
+
+from streaming_service.adapters.webhooks import Route
+from streaming_service.application.provisioning import ConvergencePolicy
+from streaming_service.domain.content import Classification
+from streaming_service.domain.ladder import Ladder, parse_ladder
+from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.source import parse_mounts
+from streaming_service.domain.wish import SpecPolicy
+from streaming_service.settings import Settings, revealed
+
+
+def spec_policy(settings: Settings) -> SpecPolicy:
+    """Ladders, applications, mounts, and the hosts that an event may name as its CDN."""
+    hosts = {(settings.cdn_base_url or "").partition("://")[2], *settings.cdn_allowed_hosts.split(",")}
+    return SpecPolicy(
+        ladders={
+            Classification.REEL: parse_ladder(settings.ome_reels_preset, "OME_REELS_PRESET"),
+            Classification.SERIES: parse_ladder(settings.ome_series_preset, "OME_SERIES_PRESET"),
+        },
+        applications={
+            Classification.REEL: settings.ome_reels_application,
+            Classification.SERIES: settings.ome_series_application,
+        },
+        mounts=parse_mounts(settings.ome_media_mounts),
+        allowed_hosts=frozenset(filter(None, (host.strip().partition("/")[0] for host in hosts))),
+    )
+
+
+def ladders_by_application(policy: SpecPolicy) -> Mapping[str, Ladder]:
+    """What each OME application plays."""
+    return {policy.applications[item]: policy.ladders[item] for item in Classification}
+
+
+def convergence_policy(settings: Settings) -> ConvergencePolicy:
+    """How patient provisioning is."""
+    drain = settings.drain_seconds
+    return ConvergencePolicy(
+        stream_prefix=settings.ome_stream_prefix,
+        playlist=settings.ome_playlist,
+        max_retries=settings.max_provision_retries,
+        window=settings.reconciliation_window_minutes * 60,
+        drain_after=settings.signed_url_ttl_seconds if drain is None else drain,
+        playable_timeout=settings.playable_timeout_seconds,
+    )
+
+
+def routes(settings: Settings) -> dict[Endpoint, Route]:
+    """Only what is configured is owed anything."""
+    routes = {
+        Endpoint.CONTENT_CALLBACK: (settings.content_service_callback_url, settings.content_service_internal_token),
+        Endpoint.GATEWAY_WARMUP: (settings.api_gateway_cache_warmup_url, None),
+        Endpoint.CDN_CONTROL: (settings.cdn_control_base_url, settings.cdn_control_api_key),
+        Endpoint.OBSERVABILITY: (settings.observability_export_url, None),
+        Endpoint.BIGQUERY: (settings.bigquery_export_url, None),
+    }
+    return {endpoint: Route(url, revealed(token) or None) for endpoint, (url, token) in routes.items() if url}

@@ -1,0 +1,44 @@
+"""The configured store, opened, and its schema in place."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from streaming_service.application.ports import Store
+from streaming_service.settings import Settings, revealed
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncGenerator[Store]:
+    """The configured store with its schema in place. Raises ConfigurationError or StoreUnavailable."""
+    if settings.channel_repository_backend == "memory":
+        from streaming_service.adapters.store.memory import MemoryStore
+
+        yield MemoryStore()
+        return
+    from streaming_service.adapters.store.sql import SqlStore
+
+    dsn = store_dsn(settings)
+    store = await SqlStore.open(dsn)
+    try:
+        if settings.app_env != "production":
+            await asyncio.to_thread(_migrate_if_needed, dsn)
+        await store.require_schema()
+        yield store
+    finally:
+        await store.close()
+
+
+def _migrate_if_needed(dsn: str) -> None:
+    """In production a person or a pipeline does this, with `streaming-service db migrate`."""
+    from streaming_service.adapters.store import migrate, schema
+
+    if migrate.current(dsn) != schema.HEAD:
+        migrate.upgrade(dsn)
+
+
+def store_dsn(settings: Settings) -> str:
+    """The database URL of the configured SQL backend."""
+    if settings.channel_repository_backend == "postgres":
+        return revealed(settings.postgres_dsn)
+    return f"sqlite+aiosqlite:///{settings.sqlite_path.absolute()}"

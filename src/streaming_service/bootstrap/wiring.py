@@ -1,0 +1,326 @@
+"""The one place where things are wired: settings in, a working service out.
+
+Slow imports (Google's libraries, Alembic) happen here inside the branch that needs them: a start must be quick.
+"""
+
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from streaming_service.adapters.auth_service import HttpTokenService
+from streaming_service.adapters.breaker import Breaker
+from streaming_service.adapters.caller import ResilientCaller
+from streaming_service.adapters.clock import WallClock
+from streaming_service.adapters.content_service import HttpCatalog, NullCatalog
+from streaming_service.adapters.events.embedded import EmbeddedSource
+from streaming_service.adapters.http import Transport
+from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin, StaticFleet
+from streaming_service.adapters.ome import null as dry_run
+from streaming_service.adapters.transport import AiohttpTransport
+from streaming_service.adapters.webhooks import HttpCourier
+from streaming_service.application.administration import Administration
+from streaming_service.application.delivery import DeliveryLoop
+from streaming_service.application.dispatch import Bell, ConvergenceLoop
+from streaming_service.application.intake import Intake
+from streaming_service.application.introspection import Introspector
+from streaming_service.application.issuing import ManifestIssuer
+from streaming_service.application.monitoring import Monitoring
+from streaming_service.application.playback import Playback, PlaybackPolicy
+from streaming_service.application.ports import Catalog, EventSource, Fleet, MediaLibrary, Store
+from streaming_service.application.provisioning import Provisioning
+from streaming_service.application.reconciliation import Reconciliation
+from streaming_service.bootstrap.plans import convergence_policy, ladders_by_application, routes, spec_policy
+from streaming_service.bootstrap.stores import open_store
+from streaming_service.context import correlation_id
+from streaming_service.domain.notification import Notifier
+from streaming_service.domain.rendering import render_body
+from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
+from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key, decode_key
+from streaming_service.domain.signing.scheme import Signer
+from streaming_service.settings import Settings, revealed
+from streaming_service.telemetry import Metrics
+
+ORIGIN_NAME = "default"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything a process may run. Built by `open_service`, which also takes it down."""
+
+    settings: Settings
+    metrics: Metrics
+    clock: WallClock
+    owner: str
+    store: Store
+    fleet: Fleet
+    provisioning: Provisioning
+    intake: Intake
+    administration: Administration
+    playback: Playback
+    reconciliation: Reconciliation
+    convergence: ConvergenceLoop
+    delivery: DeliveryLoop
+    monitoring: Monitoring
+    events: EventSource | None
+    embedded: EmbeddedSource | None
+    cache_key: Callable[[str, str], str]
+    worker_bell: Bell
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncGenerator[Service]:
+    """Build everything for these settings, and take it down again. The caller decides what of it runs."""
+    async with AsyncExitStack() as stack:
+        transport = AiohttpTransport()
+        stack.push_async_callback(transport.close)
+        store = await stack.enter_async_context(open_store(settings))
+        yield wire(settings, store, transport)
+
+
+def wire(settings: Settings, store: Store, transport: Transport) -> Service:
+    """A service over this store, which reaches the world only through this transport."""
+    return _Wiring(settings, store, transport).build()
+
+
+class _Wiring:
+    """One wiring of one process: what several parts share is made once, in the constructor."""
+
+    def __init__(self, settings: Settings, store: Store, transport: Transport) -> None:
+        self.settings = settings
+        self.store = store
+        self.transport = transport
+        self.clock = WallClock()
+        self.metrics = Metrics()
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
+        self.worker_bell = Bell()
+        self.delivery_bell = Bell()
+        secret = revealed(settings.cdn_signing_secret)
+        self.signing_key = decode_key(secret, "CDN_SIGNING_SECRET", KEY_BYTES)
+        self.signer: Signer = CloudCdnSigner(Keyring(SigningKey(settings.cdn_signing_key_id, self.signing_key)))
+        self.base_url = settings.cdn_base_url or ""
+        self.specs = spec_policy(settings)
+        self.routes = routes(settings)
+        self.notifier = Notifier(frozenset(self.routes), settings.audit_log_topic)
+
+    def build(self) -> Service:
+        settings, store, clock = self.settings, self.store, self.clock
+        fleet = self._fleet()
+        provisioning = Provisioning(
+            store=store,
+            fleet=fleet,
+            media=self._media(),
+            notifier=self.notifier,
+            specs=self.specs,
+            policy=convergence_policy(settings),
+            cache_key=self.cache_key,
+            clock=clock,
+            jitter=random.random,
+            meter=self.metrics,
+            wake_delivery=self.delivery_bell.ring,
+        )
+        intake = Intake(
+            store=store,
+            provisioning=provisioning,
+            catalog=self._catalog(),
+            catalog_patience=timedelta(seconds=settings.content_catalog_wait_seconds),
+            clock=clock,
+            meter=self.metrics,
+            wake_worker=self.worker_bell.ring,
+        )
+        playback = self._playback()
+
+        def changed(content_id: str) -> None:
+            playback.forget(content_id)
+            self.worker_bell.ring()
+            self.delivery_bell.ring()
+
+        embedded = EmbeddedSource() if settings.event_source == "embedded" else None
+        return Service(
+            settings=settings,
+            metrics=self.metrics,
+            clock=clock,
+            owner=self.owner,
+            store=store,
+            fleet=fleet,
+            provisioning=provisioning,
+            intake=intake,
+            administration=Administration(
+                store=store,
+                intake=intake,
+                notifier=self.notifier,
+                clock=clock,
+                changed=changed,
+                wake_delivery=self.delivery_bell.ring,
+            ),
+            playback=playback,
+            reconciliation=Reconciliation(
+                store=store,
+                fleet=fleet,
+                applications=self.specs.applications.values(),
+                stream_prefix=settings.ome_stream_prefix,
+                clock=clock,
+                gauges=self.metrics,
+            ),
+            convergence=ConvergenceLoop(
+                store=store,
+                provisioning=provisioning,
+                clock=clock,
+                bell=self.worker_bell,
+                owner=self.owner,
+                concurrency=settings.provision_concurrency,
+                lease=timedelta(seconds=settings.lease_seconds),
+                poll_interval=settings.poll_interval_ms / 1000,
+            ),
+            delivery=self._delivery(),
+            monitoring=Monitoring(store=store, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock),
+            events=embedded or self._pubsub(),
+            embedded=embedded,
+            cache_key=self.cache_key,
+            worker_bell=self.worker_bell,
+        )
+
+    def cache_key(self, content_id: str, checksum: str) -> str:
+        return cache_key(self.signing_key, content_id, checksum)
+
+    def _caller(
+        self,
+        service: str,
+        transport: Transport | None = None,
+        *,
+        tolerated: frozenset[int] = frozenset(),
+        patience: float = 8.0,
+    ) -> ResilientCaller:
+        breaker = Breaker(service, time.monotonic)
+        self.metrics.watch_breaker(service, lambda: breaker.state)
+        return ResilientCaller(
+            service,
+            transport or self.transport,
+            breaker,
+            clock=self.clock,
+            monotonic=time.monotonic,
+            jitter=random.random,
+            context=context_headers,
+            tolerated=tolerated,
+            patience=patience,
+        )
+
+    def _fleet(self) -> Fleet:
+        settings = self.settings
+        transport: Transport = self.transport
+        api, playback = settings.ome_api_base_url or "", settings.ome_playback_base_url or ""
+        if settings.dry_run_provisioning:
+            transport = NullOme(dict(ladders_by_application(self.specs)))
+            api, playback = dry_run.API_URL, dry_run.PLAYBACK_URL
+        timeout = settings.ome_timeout_ms / 1000
+        client = OmeClient(
+            # OME answers 500 to a DELETE that comes while an earlier one is under way: not a sign of illness.
+            self._caller("ome", transport, tolerated=frozenset({500})),
+            api,
+            access_token=f"{revealed(settings.ome_api_key)}:{revealed(settings.ome_api_secret)}",
+            vhost=settings.ome_vhost,
+            timeout=timeout,
+        )
+        origin = OmeOrigin(
+            ORIGIN_NAME,
+            client,
+            self._caller("ome-playback", transport),
+            playback,
+            playlist=settings.ome_playlist,
+            timeout=timeout,
+            sleep=self.clock.sleep,
+        )
+        return StaticFleet([origin])
+
+    def _media(self) -> MediaLibrary:
+        from streaming_service.adapters.media import (
+            CloudStorageReader,
+            DirectoryReader,
+            MediaInspector,
+            NullMediaLibrary,
+        )
+
+        if not self.settings.media_inspection or self.settings.dry_run_provisioning:
+            return NullMediaLibrary()
+        return MediaInspector(DirectoryReader(self.settings.local_mounts), CloudStorageReader())
+
+    def _catalog(self) -> Catalog:
+        settings = self.settings
+        if settings.content_service_base_url is None:
+            return NullCatalog()
+        return HttpCatalog(
+            self._caller("content"),
+            settings.content_service_base_url,
+            revealed(settings.content_service_internal_token) or None,
+            timeout=settings.content_service_timeout_ms / 1000,
+            clock=self.clock,
+        )
+
+    def _playback(self) -> Playback:
+        settings = self.settings
+        tokens = HttpTokenService(
+            self._caller("auth", patience=3.0),  # a viewer waits for it
+            settings.auth_service_base_url or "",
+            settings.auth_service_introspection_path,
+            revealed(settings.auth_service_internal_token) or None,
+            timeout=settings.auth_service_timeout_ms / 1000,
+            clock=self.clock,
+        )
+        return Playback(
+            store=self.store,
+            viewers=Introspector(tokens, time=time.time, meter=self.metrics),
+            signer=self.signer,
+            policy=PlaybackPolicy(
+                base_url=self.base_url,
+                ttl=settings.signed_url_ttl_seconds,
+                playlist=settings.ome_playlist,
+                entitlement_required=settings.playback_require_entitlement,
+            ),
+            time=time.time,
+        )
+
+    def _delivery(self) -> DeliveryLoop:
+        settings = self.settings
+        issuer = ManifestIssuer(
+            self.signer, base_url=self.base_url, ttl=settings.signed_url_ttl_seconds, time=time.time
+        )
+        secret = revealed(settings.webhook_signing_secret) or None
+        return DeliveryLoop(
+            store=self.store,
+            courier=HttpCourier(
+                self.transport,
+                self.routes,
+                clock=self.clock,
+                secrets=(secret,) if secret else (),
+                timeout=settings.webhook_timeout_ms / 1000,
+                context=context_headers,
+            ),
+            render=lambda notification: render_body(notification, issuer.issue),
+            endpoints=tuple(sorted(self.routes)),
+            clock=self.clock,
+            jitter=random.random,
+            meter=self.metrics,
+            bell=self.delivery_bell,
+            owner=self.owner,
+            concurrency=settings.delivery_concurrency,
+            lease=timedelta(seconds=settings.lease_seconds),
+            poll_interval=settings.poll_interval_ms / 1000,
+        )
+
+    def _pubsub(self) -> EventSource | None:
+        if self.settings.event_source != "pubsub" or not self.settings.pubsub_upload_subscription:
+            return None
+        from streaming_service.adapters.events.pubsub import PubSubSource
+
+        return PubSubSource(self.settings.pubsub_upload_subscription, self.settings.upload_event_ack_deadline_seconds)
+
+
+def context_headers() -> Mapping[str, str]:
+    """What every outgoing call carries of the request or job at hand."""
+    current = correlation_id.get()
+    return {"x-correlation-id": current} if current else {}

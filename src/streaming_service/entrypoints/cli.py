@@ -1,0 +1,169 @@
+"""`streaming-service`: every command, what it does, and how it ends.
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streaming_service import __version__
+from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
+from streaming_service.telemetry import configure_logging
+
+app = typer.Typer(
+    help="The playback control plane for OvenMediaEngine.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+worker_app = typer.Typer(help="The worker: events in, channels converged, notifications out.")
+channels_app = typer.Typer(help="Look at channels.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+db_app = typer.Typer(help="The store's schema.", no_args_is_help=True)
+app.add_typer(worker_app, name="worker")
+app.add_typer(channels_app, name="channels")
+app.add_typer(config_app, name="config")
+app.add_typer(db_app, name="db")
+
+EnvFile = Annotated[Path, typer.Option("--env-file", help="File with variables that the environment does not set.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]
+_ENV = Path(".env")
+
+
+def main() -> None:
+    """Turn our errors into one clear message and an exit code."""
+    # Until a command knows better: standard output is for its answer alone.
+    configure_logging("warning")
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail("wrong configuration", error.problems, 2)
+    except InvalidInput as error:
+        _fail("wrong usage", (str(error),), 2)
+    except StreamingServiceError as error:
+        _fail("failed", (str(error),), 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def serve(
+    env_file: EnvFile = _ENV,
+    with_worker: Annotated[bool, typer.Option("--with-worker", help="Run the worker in the same process.")] = False,
+) -> None:
+    """Run the API (and, with --with-worker, everything) until SIGTERM."""
+    from streaming_service.entrypoints.running import run_process
+
+    _run(run_process(env_file, api=True, worker=with_worker))
+
+
+@worker_app.callback(invoke_without_command=True)
+def worker(context: typer.Context, env_file: EnvFile = _ENV) -> None:
+    """Run the worker until SIGTERM."""
+    if context.invoked_subcommand is None:
+        from streaming_service.entrypoints.running import run_process
+
+        _run(run_process(env_file, api=False, worker=True))
+
+
+@worker_app.command()
+def replay(
+    content_id: Annotated[str, typer.Option("--content-id", "--contentId", help="The content to converge again.")],
+    wait: Annotated[float, typer.Option(help="Follow it for so many seconds; 0 only asks for it.")] = 0.0,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """Converge a content again from its stored spec; a running worker does it at once."""
+    from streaming_service.entrypoints.operating import replay_content
+
+    _run(replay_content(env_file, content_id, wait))
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="The API's; the stand-ins take the four after it.")] = 4900,
+    directory: Annotated[Path, typer.Option(help="State of the stack.")] = Path("var/dev"),
+    keep: Annotated[bool, typer.Option("--keep", help="Go on with the state of the last run.")] = False,
+) -> None:
+    """Run the service and stand-ins for everything around it on loopback, and show a sample upload."""
+    from streaming_service.entrypoints.dev.command import run_dev
+
+    _run(run_dev(port, directory, keep=keep))
+
+
+@app.command()
+def publish(
+    file: Annotated[Path, typer.Argument(help="An MP4.")],
+    content_id: Annotated[str | None, typer.Option("--content-id", help="A content to replace.")] = None,
+    classification: Annotated[str, typer.Option(help="REEL or EPISODE.")] = "REEL",
+    directory: Annotated[Path, typer.Option(help="The stack to publish to.")] = Path("var/dev"),
+) -> None:
+    """Upload a video to a running `dev` stack and print its signed manifest URL when it plays."""
+    from streaming_service.entrypoints.dev.command import run_publish
+
+    _run(run_publish(file, directory, content_id, classification.upper()))
+
+
+@channels_app.command("list")
+def channels_list(
+    status: Annotated[str | None, typer.Option(help="provisioning, ready, failed or retired.")] = None,
+    q: Annotated[str | None, typer.Option(help="Start of a content id, or part of a source.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    as_json: Json = False,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """List channels."""
+    from streaming_service.entrypoints.operating import list_channels
+
+    _run(list_channels(env_file, status, q, limit, as_json=as_json))
+
+
+@channels_app.command("show")
+def channels_show(content_id: str, as_json: Json = False, env_file: EnvFile = _ENV) -> None:
+    """Show one channel with its history."""
+    from streaming_service.entrypoints.operating import show_channel
+
+    _run(show_channel(env_file, content_id, as_json=as_json))
+
+
+@config_app.command("check")
+def config_check(
+    role: Annotated[list[str] | None, typer.Option(help="Check what api or worker needs; both if not given.")] = None,
+    as_json: Json = False,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """Print every variable, where it came from (secrets masked), and everything that is wrong."""
+    from streaming_service.entrypoints.operating import check_configuration
+
+    check_configuration(env_file, role or ["api", "worker"], as_json=as_json)
+
+
+@db_app.command()
+def migrate(env_file: EnvFile = _ENV) -> None:
+    """Bring the store's schema to this release."""
+    from streaming_service.entrypoints.operating import migrate_store
+
+    migrate_store(env_file)
+
+
+def _run(job: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(job)
+
+
+def _fail(headline: str, reasons: tuple[str, ...], code: int) -> None:
+    sys.stderr.write(f"streaming-service: {headline}\n")
+    for reason in reasons:
+        sys.stderr.write(f"  {reason}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The API of one process: an HTTP server around a `Service`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from streaming_service import __version__
+from streaming_service.application.ports import Ack, Message
+from streaming_service.bootstrap import Service
+from streaming_service.entrypoints.http.app import build_app
+from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.server import HttpServer
+from streaming_service.entrypoints.http.views import ChannelViews
+from streaming_service.entrypoints.worker import handle_upload_event
+
+
+@asynccontextmanager
+async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
+    """Listens while the context is open; leaving it finishes the requests in hand."""
+    settings = service.settings
+    server = HttpServer(
+        build_app(api_context(service)),
+        settings.http_host,
+        settings.http_port,
+        grace_seconds=settings.shutdown_grace_seconds,
+    )
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def api_context(service: Service) -> ApiContext:
+    """What the routes need of a service."""
+    settings = service.settings
+
+    async def publish(message: Message) -> Ack:
+        if service.embedded is not None and service.embedded.alive:
+            return await service.embedded.publish(message)
+        return await handle_upload_event(message, service, source="push")
+
+    tokens = settings.service_auth_token.get_secret_value() if settings.service_auth_token else ""
+    return ApiContext(
+        playback=service.playback,
+        administration=service.administration,
+        intake=service.intake,
+        publish=publish,
+        metrics=service.metrics,
+        views=ChannelViews(settings.ome_playback_base_url or "", service.provisioning.manifest_path, service.cache_key),
+        service_tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
+        metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,
+        body_limit=settings.http_body_limit,
+        openapi=settings.app_env != "production" if settings.openapi_enabled is None else settings.openapi_enabled,
+        check_ready=service.store.check,
+        version=__version__,
+    )

@@ -1,0 +1,98 @@
+"""The worker: takes upload events in, converges channels, pays the outbox, repairs.
+
+`handle_upload_event` is the way of one message and needs no worker process around it:
+
+    async with open_service(settings) as service:
+        ack = await handle_upload_event(message, service)
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from streaming_service.application.dispatch import every
+from streaming_service.application.intake import Intake
+from streaming_service.application.ports import Ack, Message
+from streaming_service.bootstrap import Service
+from streaming_service.context import accept_correlation_id, correlation_id
+from streaming_service.domain.notification import Cause
+
+log = structlog.get_logger(__name__)
+
+_REFRESH_SECONDS = 5.0
+
+
+class UploadContext(Protocol):
+    """What an upload event needs: a `Service` has it."""
+
+    @property
+    def intake(self) -> Intake: ...
+
+
+async def handle_upload_event(
+    message: Message | bytes | Mapping[str, Any], context: UploadContext, *, source: str = "upload-event"
+) -> Ack:
+    """Take one upload event in: `media.uploaded` or `media.ready-for-stream`, plain or as a CloudEvent.
+
+    `message` is a Message, the event's JSON, or the event itself. ACK: its wish is durable (or it is kept as a dead
+    letter, or is none of our business). NACK: hand it in again later.
+    """
+    if isinstance(message, bytes):
+        message = Message(message)
+    elif not isinstance(message, Message):
+        message = Message(msgspec.json.encode(message))
+    current = accept_correlation_id(message.attributes.get("x-correlation-id"))
+    correlation_id.set(current)
+    return await context.intake.handle(message, source, Cause(source, current))
+
+
+async def run_worker(service: Service, stop: asyncio.Event) -> None:
+    """Until `stop` is set. Takes nothing new from then on, finishes or gives back what is in hand, and returns."""
+    settings, clock = service.settings, service.clock
+
+    def elected(job: str, seconds: float) -> Callable[[], Awaitable[bool]]:
+        # Three missed turns of the elected process and another takes over.
+        ttl = timedelta(seconds=max(15.0, 3 * seconds))
+        return lambda: service.store.acquire(job, service.owner, clock.now(), ttl)
+
+    async def reconcile() -> None:
+        correlation_id.set(accept_correlation_id(None))
+        findings = await service.reconciliation.run(Cause("reconciler", correlation_id.get()))
+        if findings.lost:
+            service.worker_bell.ring()
+
+    async def refresh() -> None:
+        await service.monitoring.refresh()
+
+    async def handle(message: Message) -> Ack:
+        return await handle_upload_event(message, service, source=settings.event_source)
+
+    async with asyncio.TaskGroup() as tasks:
+        pause = settings.reconcile_interval_seconds
+        running = [
+            tasks.create_task(service.convergence.run(), name="convergence"),
+            tasks.create_task(service.delivery.run(), name="delivery"),
+            tasks.create_task(
+                every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
+                name="reconciliation",
+            ),
+            tasks.create_task(every(_REFRESH_SECONDS, refresh, clock=clock, name="monitoring", leader=_always)),
+        ]
+        log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
+        if service.events is None:
+            await stop.wait()
+        else:
+            async with service.events.consume(handle):
+                await stop.wait()
+        log.info("worker stops")
+        for task in running:
+            task.cancel()
+
+
+async def _always() -> bool:
+    return True
