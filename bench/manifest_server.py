@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 
 from streaming_service.adapters.http import Request, Response
+from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.bootstrap import Service, wire
 from streaming_service.domain.access import READ_SCOPE
@@ -81,7 +82,7 @@ async def main() -> None:
         },
         env_file=None,
     )
-    service = wire(settings, MemoryStore(), TokenServiceOnly())
+    service = wire(settings, MemoryStore(), TokenServiceOnly(), NullMediaLibrary())
     for number in range(CONTENTS):
         await _ready(service, content_id(number))
     server = HttpServer(WithStaticAnswer(build_app(api_context(service))), "127.0.0.1", 0, grace_seconds=1)

@@ -10,6 +10,7 @@ import uvloop
 
 from bench.figures import Figure, first_line, note, spawn, stop
 from streaming_service.adapters.http import Request, Response
+from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.ports import Ack
 from streaming_service.bootstrap import Service, open_store, wire
@@ -53,7 +54,7 @@ def measure(uploads: int) -> list[Figure]:
 async def _run(settings: Settings, uploads: int) -> tuple[float, int]:
     async with AiohttpTransport() as inner, open_store(settings) as store:
         transport = CountingTransport(inner)
-        service = wire(settings, store, transport)
+        service = wire(settings, store, transport, NullMediaLibrary())
         stopping = asyncio.Event()
         worker = asyncio.create_task(run_worker(service, stopping))
         began = time.perf_counter()

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from structlog.tracebacks import ExceptionDictTransformer
 
 from streaming_service.context import correlation_id
 
@@ -36,10 +37,14 @@ def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = 
         _add_correlation_id,
         structlog.processors.StackInfoRenderer(),
     ]
+    # Without the values of local variables, which structlog shows by default: they hold tokens and secrets.
     renderer: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
         processors=[*shared, *renderer],

@@ -133,8 +133,8 @@ async def watch(url: str) -> Watched:
     variants: list[tuple[str, int]] = []
     for item in master.playlists:
         variant_url = urljoin(url, item.uri)
-        width, height = item.stream_info.resolution
-        variants.append((f"{width}x{height}", item.stream_info.bandwidth))
+        width, height = item.stream_info.resolution or (0, 0)
+        variants.append((f"{width}x{height}", item.stream_info.bandwidth or 0))
         status, body, _ = await fetch(variant_url)
         assert status == 200, (variant_url, status)
         playlist = m3u8.loads(body.decode())

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def pubsub() -> Iterator[PubSubEmulator]:
 class World:
     """Everything around the service, and the environment that leads the service to it."""
 
-    def __init__(self, env: dict[str, str], ome: StandInOme, publish: Any, folder: Path) -> None:
+    def __init__(self, env: dict[str, str], ome: StandInOme, publish: Callable[[bytes], None], folder: Path) -> None:
         self.env = env
         self.ome = ome
         self.publish = publish
@@ -164,7 +164,11 @@ async def world(
             "BIGQUERY_EXPORT_URL": f"{platform.url}/bigquery",
             "CONTENT_SERVICE_CALLBACK_URL": f"{platform.url}/content/callback",
         }
-        yield World(env, ome, lambda data: publisher.publish(topic, data).result(timeout=20), tmp_path)
+
+        def publish(data: bytes) -> None:
+            publisher.publish(topic, data).result(timeout=20)
+
+        yield World(env, ome, publish, tmp_path)
     publisher.transport.close()
 
 

@@ -1,12 +1,36 @@
 """Everything behind the admin routes: channels, dead letters, deliveries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from streaming_service.application.channel_operations import ChannelOperations, check_limit
+from msgspec import Struct
+
+from streaming_service.application.channel_operations import MAX_PAGE, ChannelOperations, check_limit
 from streaming_service.application.intake import Intake
-from streaming_service.application.ports import Clock, DeadLetter, Delivery, DeliveryPage, DeliveryQuery, Store
+from streaming_service.application.ports import (
+    ChannelQuery,
+    Clock,
+    DeadLetter,
+    Delivery,
+    DeliveryPage,
+    DeliveryQuery,
+    Store,
+)
+from streaming_service.domain.channel import Channel, Status
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.errors import NotFound
+
+_FAILURES_SHOWN = 20
+
+
+class Overview(Struct, frozen=True):
+    """Figures for the people who run it: channels by status, deliveries that wait by endpoint, the newest failures."""
+
+    channels: Mapping[str, int]
+    pending: Mapping[str, int]
+    dead: int
+    oldest_seconds: float | None
+    dead_letters: int
+    failures: tuple[Channel, ...]
 
 
 class Administration(ChannelOperations):
@@ -32,12 +56,16 @@ class Administration(ChannelOperations):
         check_limit(limit)
         return await self._everything.list_dead_letters(limit, cursor)
 
-    async def replay_dead_letter(self, letter_id: str, cause: Cause) -> None:
-        """Understand it now, and close it. Raises InvalidInput when it still cannot be."""
+    async def dead_letter(self, letter_id: str) -> DeadLetter:
+        """The whole message."""
         letter = await self._everything.get_dead_letter(letter_id)
         if letter is None:
             raise NotFound(f"dead letter {letter_id} does not exist")
-        await self._intake.replay_dead_letter(letter, cause)
+        return letter
+
+    async def replay_dead_letter(self, letter_id: str, cause: Cause) -> None:
+        """Understand it now, and close it. Raises InvalidInput when it still cannot be."""
+        await self._intake.replay_dead_letter(await self.dead_letter(letter_id), cause)
 
     async def delete_dead_letter(self, letter_id: str) -> None:
         """Give it up."""
@@ -56,3 +84,18 @@ class Administration(ChannelOperations):
             raise NotFound(f"delivery {delivery_id} does not exist")
         self._wake_delivery()
         return delivery
+
+    async def overview(self) -> Overview:
+        """How the service is doing."""
+        backlog = await self._everything.backlog()
+        counts = await self._everything.count_by_status()
+        failed = await self.list(ChannelQuery(status=Status.FAILED, limit=MAX_PAGE))
+        newest = sorted(failed.items, key=lambda channel: channel.updated_at, reverse=True)
+        return Overview(
+            channels={status.value: counts.get(status, 0) for status in Status},
+            pending=backlog.pending,
+            dead=backlog.dead,
+            oldest_seconds=(self._clock.now() - backlog.oldest).total_seconds() if backlog.oldest else None,
+            dead_letters=await self._everything.count_dead_letters(),
+            failures=tuple(newest[:_FAILURES_SHOWN]),
+        )

@@ -55,7 +55,7 @@ class ChannelOperations:
             if channel.status is Status.RETIRED:
                 return None
             retired = channel.retired(self._clock.now())
-            paths = tuple(_cached(item) for item in (channel.serving,) if item)
+            paths = tuple(_cached(item) for item in _watched(channel))
             return change(retired, "retired", cause, self._notifier.retired(retired, paths, cause))
 
         return await self._change(content_id, move)
@@ -64,8 +64,7 @@ class ChannelOperations:
         """Empty the CDN's caches of what is served, and of what is draining."""
 
         def move(channel: Channel) -> Change:
-            placements = [channel.serving, *(item.placement for item in channel.draining)]
-            paths = tuple(_cached(item) for item in placements if item)
+            paths = tuple(_cached(item) for item in _watched(channel))
             touched = replace(channel, updated_at=self._clock.now())
             owed = self._notifier.purge(touched, paths, cause, f"{channel.version}/{cause.correlation_id}")
             return change(touched, "purge", cause, owed, reason="CDN purge requested")
@@ -96,6 +95,12 @@ class ChannelOperations:
             log.info("admin action", action=made.history.action, content_id=content_id, actor=made.history.actor)
             self._changed(content_id)
             return written
+
+
+def _watched(channel: Channel) -> tuple[Placement, ...]:
+    """What viewers may hold URLs of: what is served, and what was before."""
+    serving = (channel.serving,) if channel.serving else ()
+    return (*serving, *(item.placement for item in channel.draining))
 
 
 def _cached(placement: Placement) -> str:

@@ -23,7 +23,7 @@ from streaming_service.application.ports import (
     Receipt,
 )
 from streaming_service.domain.notification import Endpoint, Notification, next_attempt
-from streaming_service.errors import StoreUnavailable
+from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class DeliveryLoop:
             return ()
         try:
             return await self._store.claim_deliveries(self._clock.now(), self._owner, self._lease, room, (endpoint,))
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("store does not answer", job="delivery", reason=str(error))
             return ()
 
@@ -103,7 +103,7 @@ class DeliveryLoop:
         """One attempt, written down."""
         notification = delivery.notification
         began = self._clock.now()
-        receipt = await self._courier.deliver(notification, self._render(notification))
+        receipt = await self._send(notification)
         ended = self._clock.now()
         attempt = Attempt(ended, receipt.status, receipt.detail, (ended - began).total_seconds() * 1000)
         retry_at = None if receipt.ok else self._retry_at(delivery, receipt)
@@ -111,10 +111,19 @@ class DeliveryLoop:
         self._report(notification, receipt, state)
         try:
             await self._store.record_attempt(notification.id, attempt, state, retry_at)
-        except StoreUnavailable as error:
+        except StoreError as error:
             # It stays pending and goes out again under the same id: at least once is what we promise.
             log.warning("delivery not recorded", delivery_id=notification.id, reason=str(error))
         return state
+
+    async def _send(self, notification: Notification) -> Receipt:
+        try:
+            body = self._render(notification)
+        except Exception as error:
+            # A mistake of ours. The debt stays, visible, until a release that makes its body, or the schedule, ends.
+            log.exception("delivery has no body", delivery_id=notification.id)
+            return Receipt(ok=False, status=None, detail=f"its body could not be made: {error!r}")
+        return await self._courier.deliver(notification, body)
 
     def _retry_at(self, delivery: Delivery, receipt: Receipt) -> datetime | None:
         if receipt.gone:

@@ -11,7 +11,7 @@ from streaming_service.application.provisioning import Provisioning
 from streaming_service.context import correlation_id, new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause
-from streaming_service.errors import Conflict, StoreUnavailable
+from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class ConvergenceLoop:
             return 0
         try:
             channels = await self._store.claim_due(self._clock.now(), self._owner, self._lease, room)
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("store does not answer", reason=str(error))
             return 0
         for channel in channels:
@@ -106,7 +106,7 @@ class ConvergenceLoop:
         except asyncio.CancelledError:
             due_at = self._clock.now()
             raise
-        except (StoreUnavailable, Conflict) as error:
+        except StoreError as error:
             log.warning("converging interrupted", content_id=channel.content_id, reason=str(error))
         finally:
             heart.cancel()
@@ -115,7 +115,7 @@ class ConvergenceLoop:
     async def _give_back(self, content_id: str, version: int, due_at: datetime | None) -> None:
         try:
             await self._store.release(content_id, self._owner, version, due_at)
-        except StoreUnavailable as error:
+        except StoreError as error:
             # The lease runs out by itself and the channel is still due.
             log.warning("lease not given back", content_id=content_id, reason=str(error))
 
@@ -124,7 +124,7 @@ class ConvergenceLoop:
             await self._clock.sleep(self._lease.total_seconds() / 3)
             try:
                 await self._store.extend_lease(content_id, self._owner, self._clock.now() + self._lease)
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("heartbeat missed", content_id=content_id, reason=str(error))
 
 
@@ -141,7 +141,7 @@ async def every(
         try:
             if await leader():
                 await job()
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("store does not answer", job=name, reason=str(error))
         except Exception:
             log.exception("job failed", job=name)

@@ -67,12 +67,12 @@ class Intake:
             if isinstance(request, Ignored):
                 log.info("event ignored", message_id=message.message_id, asset_type=request.asset_type)
                 return "ignored"
-            request = await self._with_catalog(request, cause)
-            if request is None:
-                if not self._waited_too_long(message):
+            known = await self._with_catalog(request, cause)
+            if known is None:
+                if self._clock.now() - (message.published_at or request.said_at) < self._catalog_patience:
                     return "retried"
                 raise InvalidInput("contentId", "is not in the content catalog", code="not_in_catalog")
-            _, outcome = await self._provisioning.accept(request, cause)
+            _, outcome = await self._provisioning.accept(known, cause)
             self._wake_worker()
         except InvalidInput as error:
             await self._store.add_dead_letter(self._dead_letter(message, source, error))
@@ -116,10 +116,6 @@ class Intake:
         if window and request.availability is None:
             return msgspec.structs.replace(request, availability=window)
         return request
-
-    def _waited_too_long(self, message: Message) -> bool:
-        published = message.published_at
-        return published is not None and self._clock.now() - published > self._catalog_patience
 
     def _dead_letter(self, message: Message, source: str, error: InvalidInput) -> DeadLetter:
         # Derived from the content: a message that is delivered twice is one dead letter.

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -72,9 +73,14 @@ class Introspector:
         if task is None:
             task = asyncio.create_task(self._ask(key, token, correlation_id))
             self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
+            task.add_done_callback(partial(self._answered, key))
         # A caller that goes away must not take the answer from the others.
         return await asyncio.shield(task)
+
+    def _answered(self, key: bytes, task: asyncio.Task[Viewer | None]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # has been looked at, even when nobody waits for it any more
 
     async def _ask(self, key: bytes, token: str, correlation_id: str) -> Viewer | None:
         try:

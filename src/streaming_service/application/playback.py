@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from msgspec import Struct
@@ -20,7 +21,7 @@ from streaming_service.domain.channel import Channel, Status
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.ladder import QUALITIES
 from streaming_service.domain.signing.scheme import Signer
-from streaming_service.errors import StoreUnavailable, UpstreamRejected, UpstreamUnavailable
+from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -35,17 +36,23 @@ class Refused(Struct, frozen=True):
     retry_after: int | None = None
 
 
-class _DrmView(Struct, rename="camel"):
+class ManifestDrm(Struct, rename="camel"):
+    """Where a player gets its key."""
+
     key_id: str
     license_server: str
 
 
-class _WindowView(Struct, rename="camel", omit_defaults=True):
+class ManifestWindow(Struct, rename="camel", omit_defaults=True):
+    """When the content may be watched; an open end is left out."""
+
     starts_at: str | None = None
     ends_at: str | None = None
 
 
-class _PolicyView(Struct, rename="camel"):
+class ManifestPolicy(Struct, rename="camel"):
+    """How long the answer may be kept, how long its URL is good for, and whether it leads to the failover."""
+
     cache_control: str
     ttl_seconds: int
     failover: bool
@@ -57,10 +64,10 @@ class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
     manifest_url: str
     expires_at: str
     cdn: str
-    entitlements: tuple[str, ...] | list[str]
-    policy: _PolicyView
-    drm: _DrmView | None = None
-    availability: _WindowView | None = None
+    entitlements: tuple[str, ...]
+    policy: ManifestPolicy
+    drm: ManifestDrm | None = None
+    availability: ManifestWindow | None = None
 
 
 class SignedPlayback(Struct, rename="camel"):
@@ -107,8 +114,8 @@ class _Title:
         self.query = ""
         self.prefix = self.host = ""
         self.playlists: dict[str, str] = {}
-        self.drm: _DrmView | None = None
-        self.window: _WindowView | None = None
+        self.drm: ManifestDrm | None = None
+        self.window: ManifestWindow | None = None
         if channel is None or channel.serving is None:
             return
         base = channel.spec.base_url or policy.base_url
@@ -119,9 +126,9 @@ class _Title:
             quality: f"{self.prefix}{ladder.playlist(quality, policy.playlist)}.m3u8?" for quality in QUALITIES
         }
         if channel.spec.drm:
-            self.drm = _DrmView(channel.spec.drm.key_id, channel.spec.drm.license_server)
+            self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
         if window := channel.spec.availability:
-            self.window = _WindowView(
+            self.window = ManifestWindow(
                 to_wire(window.starts_at) if window.starts_at else None,
                 to_wire(window.ends_at) if window.ends_at else None,
             )
@@ -146,7 +153,7 @@ class Playback:
         self._time = time
         self._titles: OrderedDict[str, _Title] = OrderedDict()
         self._loading: dict[str, asyncio.Task[_Title]] = {}
-        self._policy_view = _PolicyView(policy.cache_control, policy.ttl, failover=False)
+        self._policy_view = ManifestPolicy(policy.cache_control, policy.ttl, failover=False)
 
     async def manifest(
         self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
@@ -170,7 +177,7 @@ class Playback:
             return Refused(refusal)
         try:
             title = await self._title(content_id, seconds)
-        except StoreUnavailable:
+        except StoreError:
             return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
         channel = title.channel
         if channel is None:
@@ -189,7 +196,7 @@ class Playback:
         )
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
-        """For callers that have no viewer. Raises StoreUnavailable."""
+        """For callers that have no viewer. Raises StoreError."""
         seconds = self._time()
         title = await self._title(content_id, seconds)
         channel = title.channel
@@ -197,6 +204,9 @@ class Playback:
             return Refused(Refusal.UNKNOWN_CONTENT)
         if refused := _unplayable(channel):
             return refused
+        window = channel.spec.availability
+        if window and window.ends_at and seconds >= window.ends_at.timestamp():
+            return Refused(Refusal.NO_LONGER_AVAILABLE)
         self._sign(title, channel, int(seconds))
         return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
 
@@ -241,16 +251,21 @@ class Playback:
         if task is None:
             task = asyncio.create_task(self._load(content_id))
             self._loading[content_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(content_id, None))
+            task.add_done_callback(partial(self._loaded, content_id))
         try:
             return await asyncio.shield(task)
-        except StoreUnavailable as error:
+        except StoreError as error:
             if title is None:
                 raise
             log.warning("store does not answer, using what is known", content_id=content_id, reason=str(error))
             # Ask again only after a while: a store that is down is not helped by every viewer knocking.
             title.loaded_at = now
             return title
+
+    def _loaded(self, content_id: str, task: asyncio.Task[_Title]) -> None:
+        self._loading.pop(content_id, None)
+        if not task.cancelled():
+            task.exception()  # has been looked at, even when nobody waits for it any more
 
     async def _load(self, content_id: str) -> _Title:
         asked_at = self._time()

@@ -316,7 +316,7 @@ class CatalogEntry(Struct, frozen=True):
 
 class Catalog(Protocol):
     async def find(self, content_id: str, correlation_id: str) -> CatalogEntry | None:
-        """None when it is not in the catalog (yet). Raises UpstreamUnavailable."""
+        """None when it is not in the catalog (yet). Raises UpstreamUnavailable or UpstreamRejected."""
         ...
 
 

@@ -105,10 +105,15 @@ class Provisioning:
             current = await self._store.get(request.content_id)
             now = self._clock.now()
             wish = decide(current, request, self._specs, now)
-            if wish.outcome in {Outcome.UNCHANGED, Outcome.SUPERSEDED}:
+            if wish.channel is current:
                 return wish.channel, wish.outcome
+            revised = wish.outcome in {Outcome.CREATED, Outcome.REVISED}
             try:
-                written = await self._commit(change(wish.channel, "accepted", cause))
+                written = await self._commit(
+                    change(wish.channel, "accepted", cause)
+                    if revised
+                    else change(wish.channel, "confirmed", cause, reason="said again, nothing to do")
+                )
             except Conflict:
                 continue
             log.info("upload accepted", content_id=request.content_id, outcome=wish.outcome)
@@ -121,7 +126,7 @@ class Provisioning:
             if isinstance(step, Rest):
                 return Converged(channel, step.until)
             try:
-                channel = await self._take(step, channel, cause)
+                channel = await self._attempt(step, channel, cause)
             except Conflict:
                 fresh = await self._store.get(channel.content_id)
                 if fresh is None:
@@ -131,10 +136,15 @@ class Provisioning:
                 pause = error.retry_after or self._policy.unavailable_pause * (1 + self._jitter())
                 log.warning("provisioning waits", content_id=channel.content_id, reason=str(error), pause_s=pause)
                 return Converged(channel, self._clock.now() + timedelta(seconds=pause))
-            except UpstreamRejected as error:
-                channel = await self._fail(channel, "ome_rejected", error.detail, cause, permanent=True)
-            except NotFound as error:
-                channel = await self._origin_gone(channel, str(error), cause)
+
+    async def _attempt(self, step: Step, channel: Channel, cause: Cause) -> Channel:
+        """A step, or what its failure makes of the channel."""
+        try:
+            return await self._take(step, channel, cause)
+        except UpstreamRejected as error:
+            return await self._fail(channel, f"{error.service}_rejected", error.detail, cause, permanent=True)
+        except NotFound as error:
+            return await self._origin_gone(channel, str(error), cause)
 
     async def _take(self, step: Step, channel: Channel, cause: Cause) -> Channel:
         match step:
@@ -177,7 +187,8 @@ class Provisioning:
     async def _await_playable(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """Poll the manifest. Returns early when somebody changed the channel meanwhile."""
         origin = self._fleet.origin(placement.origin)
-        began = placement.started_at or placement.placed_at
+        # Only time in which OME answers counts: an outage ends the watch, and afterwards another one begins.
+        began = self._clock.now()
         while (report := await origin.playability(placement)).verdict is not Playability.PLAYABLE:
             waited = (self._clock.now() - began).total_seconds()
             if waited > self._policy.playable_timeout:
@@ -197,7 +208,9 @@ class Provisioning:
         moved = channel.playable(now, drain_after=timedelta(seconds=self._policy.drain_after))
         owed = self._ready_notifications(moved, placement, cause)
         written = await self._commit(change(moved, "playable", cause, owed))
-        self._meter.provisioned("ready", (now - channel.last_provisioned_at).total_seconds())
+        first = channel.ready_at is None or channel.ready_at < channel.last_provisioned_at
+        # A stream that was lost and made again says nothing about how long an upload takes.
+        self._meter.provisioned("ready", (now - channel.last_provisioned_at).total_seconds() if first else None)
         log.info("channel plays", content_id=channel.content_id, stream=placement.stream, origin=placement.origin)
         return written
 
@@ -212,9 +225,9 @@ class Provisioning:
 
     async def _remove(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         try:
-            origin = self._fleet.origin(placement.origin)
-            while not await origin.stop(placement.application, placement.stream):
-                await self._clock.sleep(self._policy.poll_interval)
+            gone = await self._fleet.origin(placement.origin).stop(placement.application, placement.stream)
+            if not gone:
+                raise UpstreamUnavailable("ome", f"{placement.stream} is still going away")
         except NotFound:
             log.warning("origin left the fleet before its stream was removed", origin=placement.origin)
         except UpstreamRejected as error:
@@ -232,9 +245,10 @@ class Provisioning:
         )
         path = self.manifest_path(failed)
         owed = self._notifier.failed(failed, path, cause) if final else ()
+        written = await self._commit(change(failed, "failed" if final else "retry", cause, owed))
         self._meter.provisioned("failed" if final else "retry")
         log.warning("provisioning failed", content_id=channel.content_id, code=code, detail=detail, final=final)
-        return await self._commit(change(failed, "failed" if final else "retry", cause, owed))
+        return written
 
     async def _origin_gone(self, channel: Channel, detail: str, cause: Cause) -> Channel:
         if channel.building:

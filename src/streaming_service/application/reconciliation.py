@@ -68,8 +68,8 @@ class Reconciliation:
                     log.warning("origin not reconciled", origin=name, application=application, reason=str(error))
                     findings = Findings(findings.lost, findings.orphans, findings.unreachable + 1)
                     continue
-                lost = [content for stream, content in expected.items() if stream not in held]
-                marked = sum([await self._mark_lost(content, held, cause) for content in lost])
+                lost = [(content, stream) for stream, content in expected.items() if stream not in held]
+                marked = sum([await self._mark_lost(content, stream, cause) for content, stream in lost])
                 removed = await self._remove_orphans(name, application, held)
                 findings = Findings(findings.lost + marked, findings.orphans + removed, findings.unreachable)
         if findings.lost or findings.orphans:
@@ -84,10 +84,10 @@ class Reconciliation:
             if channel.serving and (channel.serving.origin, channel.serving.application) == (origin, application)
         }
 
-    async def _mark_lost(self, content_id: str, held: frozenset[str], cause: Cause) -> bool:
+    async def _mark_lost(self, content_id: str, stream: str, cause: Cause) -> bool:
         channel = await self._store.get(content_id)
-        if channel is None or channel.serving is None or channel.serving.stream in held:
-            return False
+        if channel is None or channel.serving is None or channel.serving.stream != stream:
+            return False  # replaced since we looked: the listing says nothing about the new one
         now = self._clock.now()
         reason = f"{channel.serving.stream} is missing from {channel.serving.origin}"
         moved = channel.lost(reason, now)

@@ -38,7 +38,7 @@ def _migrate_if_needed(dsn: str) -> None:
 
 
 def store_dsn(settings: Settings) -> str:
-    """The database URL of the configured SQL backend."""
+    """The database's address: a URL for Postgres, a path for sqlite."""
     if settings.channel_repository_backend == "postgres":
         return revealed(settings.postgres_dsn)
-    return f"sqlite+aiosqlite:///{settings.sqlite_path.absolute()}"
+    return str(settings.sqlite_path.absolute())

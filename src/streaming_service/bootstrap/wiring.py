@@ -35,6 +35,7 @@ from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, Fleet, MediaLibrary, Store
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
+from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import convergence_policy, ladders_by_application, routes, spec_policy
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.context import correlation_id
@@ -79,20 +80,22 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
     async with AsyncExitStack() as stack:
         transport = AiohttpTransport()
         stack.push_async_callback(transport.close)
+        media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
-        yield wire(settings, store, transport)
+        yield wire(settings, store, transport, media)
 
 
-def wire(settings: Settings, store: Store, transport: Transport) -> Service:
-    """A service over this store, which reaches the world only through this transport."""
-    return _Wiring(settings, store, transport).build()
+def wire(settings: Settings, store: Store, transport: Transport, media: MediaLibrary) -> Service:
+    """A service over this store, which reaches the world only through this transport, and uploads through `media`."""
+    return _Wiring(settings, store, transport, media).build()
 
 
 class _Wiring:
     """One wiring of one process: what several parts share is made once, in the constructor."""
 
-    def __init__(self, settings: Settings, store: Store, transport: Transport) -> None:
+    def __init__(self, settings: Settings, store: Store, transport: Transport, media: MediaLibrary) -> None:
         self.settings = settings
+        self.media = media
         self.store = store
         self.transport = transport
         self.clock = WallClock()
@@ -114,7 +117,7 @@ class _Wiring:
         provisioning = Provisioning(
             store=store,
             fleet=fleet,
-            media=self._media(),
+            media=self.media,
             notifier=self.notifier,
             specs=self.specs,
             policy=convergence_policy(settings),
@@ -236,18 +239,6 @@ class _Wiring:
             sleep=self.clock.sleep,
         )
         return StaticFleet([origin])
-
-    def _media(self) -> MediaLibrary:
-        from streaming_service.adapters.media import (
-            CloudStorageReader,
-            DirectoryReader,
-            MediaInspector,
-            NullMediaLibrary,
-        )
-
-        if not self.settings.media_inspection or self.settings.dry_run_provisioning:
-            return NullMediaLibrary()
-        return MediaInspector(DirectoryReader(self.settings.local_mounts), CloudStorageReader())
 
     def _catalog(self) -> Catalog:
         settings = self.settings

@@ -11,25 +11,15 @@ from OME once nobody can hold a valid URL for it any more. A replacement is ther
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streaming_service.domain.content import (
-    AvailabilityWindow,
-    Classification,
-    Drm,
-    GeoRestrictions,
-    Protocol,
-    Rendition,
-)
 from streaming_service.domain.ladder import Ladder, Rung
+from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.errors import IllegalTransition
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:channel")
@@ -54,56 +44,6 @@ class Phase(StrEnum):
     PLAYABLE = "playable"
     PUBLISHED = "published"
     DRAINING = "draining"
-
-
-class ChannelSpec(Struct, frozen=True):
-    """What is wanted. Two equal specs have equal hashes, and an equal hash means nothing to do."""
-
-    content_id: str
-    classification: Classification
-    source_uri: str
-    media_path: str
-    checksum: str
-    application: str
-    protocol: Protocol
-    rungs: tuple[Rung, ...]
-    tenant_id: str | None = None
-    base_url: str | None = None
-    ingest_region: str | None = None
-    drm: Drm | None = None
-    availability: AvailabilityWindow | None = None
-    geo: GeoRestrictions | None = None
-    renditions: tuple[Rendition, ...] | None = None
-    bucket: str | None = None
-    storage_prefix: str | None = None
-    source_ready_at: datetime | None = None
-
-    @property
-    def ladder(self) -> Ladder:
-        return Ladder(self.rungs)
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the wanted state."""
-        return sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
-
-    @property
-    def media_hash(self) -> str:
-        """SHA-256 of the part that OME plays: when only this stays equal, no new start is needed."""
-        part = (self.source_uri, self.media_path, self.checksum, self.application, self.rungs)
-        return sha256(msgspec.json.encode(part)).hexdigest()
-
-
-class Said(Struct, frozen=True):
-    """When the parts of a spec were said, so that what arrives late still finds its place.
-
-    `parts` holds the moment of each optional part that was said. `media_since` and `classification_since` are when
-    something else was said last than what is in force; None: never.
-    """
-
-    parts: Mapping[str, datetime] = {}
-    media_since: datetime | None = None
-    classification_since: datetime | None = None
 
 
 class Placement(Struct, frozen=True):
@@ -151,7 +91,8 @@ class Channel(Struct, frozen=True, kw_only=True):
     """One content on OME. `version` counts writes and is the store's compare-and-set key (0: never written).
 
     `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
-    wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a failure.
+    wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
+    failure.
     """
 
     spec: ChannelSpec
@@ -207,7 +148,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         self._require(spec.hash != self.spec_hash or self.status is Status.RETIRED, "is already exactly that")
         return self._moved(
             now,
-            self.phase if self.building else Phase.PLAYABLE if self.serving else Phase.ACCEPTED,
+            self.phase if self.building else _resting(self.serving, spec),
             f"generation {self.generation + 1} accepted",
             status=Status.READY if self.serving else Status.PROVISIONING,
             spec=spec,
@@ -292,7 +233,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         given_up = (Draining(self.building, now),) if self.building else ()
         return self._moved(
             now,
-            Phase.PLAYABLE if self.serving else Phase.ACCEPTED,
+            _resting(self.serving, self.spec),
             f"{failure.code}: {failure.detail}",
             status=Status.READY if self.serving else Status.FAILED if final else Status.PROVISIONING,
             building=None,
@@ -308,7 +249,7 @@ class Channel(Struct, frozen=True, kw_only=True):
         building = self._building(self.phase)
         return self._moved(
             now,
-            Phase.PLAYABLE if self.serving else Phase.ACCEPTED,
+            _resting(self.serving, self.spec),
             f"{building.stream} is no longer wanted",
             building=None,
             draining=(*self.draining, Draining(building, now)),
@@ -383,6 +324,11 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     def _moved(self, now: datetime, phase: Phase, reason: str, **changes: object) -> "Channel":
         return replace(self, phase=phase, phase_at=now, phase_reason=reason, updated_at=now, **changes)
+
+
+def _resting(serving: Placement | None, spec: ChannelSpec) -> Phase:
+    """Playable when viewers get exactly what is wanted; otherwise something is still to be made."""
+    return Phase.PLAYABLE if serving and serving.media_hash == spec.media_hash else Phase.ACCEPTED
 
 
 def accepted(spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | None = None) -> Channel:

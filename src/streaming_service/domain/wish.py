@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from streaming_service.domain.channel import Channel, ChannelSpec, Said, Status, accepted
+from streaming_service.domain.channel import Channel, Status, accepted
 from streaming_service.domain.content import Classification, parse_protocol
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.source import MediaMounts
+from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.domain.upload import ProvisionRequest
 
 _T = TypeVar("_T", str, Classification)
@@ -97,42 +98,45 @@ def decide(current: Channel | None, request: ProvisionRequest, policy: SpecPolic
 def _merged(
     current: Channel, request: ProvisionRequest, words: Mapping[str, _Word], policy: SpecPolicy
 ) -> tuple[ChannelSpec, Said]:
-    old, moment = current.spec, request.said_at
-    checksum, media_since = _in_force(old.checksum, current.said_at, current.said.media_since, request.checksum, moment)
-    classification, classification_since = _in_force(
-        old.classification, current.said_at, current.said.classification_since, request.classification, moment
+    old = current.spec
+    checksum, other_media = _in_force(
+        (current.said_at, old.checksum), current.said.other_media, (request.said_at, request.checksum)
+    )
+    classification, other_classification = _in_force(
+        (current.said_at, old.classification),
+        current.said.other_classification,
+        (request.said_at, request.classification),
     )
     kept: dict[str, _Word] = {}
-    for spoken, of_checksum, of_classification in (
+    for spoken, about, under in (
         (_words_known(current), old.checksum, old.classification),
         (words, request.checksum, request.classification),
     ):
         for name, word in spoken.items():
-            if name in _OF_MEDIA and (of_checksum != checksum or _before(word.at, media_since)):
+            if name in _OF_MEDIA and not _counts(word.at, about, checksum, other_media):
                 continue
-            if name in _OF_CLASSIFICATION and (
-                of_classification is not classification or _before(word.at, classification_since)
-            ):
+            if name in _OF_CLASSIFICATION and not _counts(word.at, under, classification, other_classification):
                 continue
             if name not in kept or kept[name].rank < word.rank:
                 kept[name] = word
     spec = _spec(old.content_id, checksum, classification, kept, policy)
-    return spec, Said(_moments(kept), media_since, classification_since)
+    return spec, Said(_moments(kept), other_media, other_classification)
 
 
 def _in_force(
-    known: _T, known_at: datetime, since: datetime | None, said: _T, said_at: datetime
-) -> tuple[_T, datetime | None]:
-    """The newest answer to what every request answers, and when another one was given last."""
-    if said == known:
-        return known, since
-    if (said_at, said) > (known_at, known):
-        return said, known_at
-    return known, max(said_at, since) if since else said_at
+    known: tuple[datetime, _T], other: tuple[datetime, _T] | None, said: tuple[datetime, _T]
+) -> tuple[_T, tuple[datetime, _T] | None]:
+    """The newest answer to what every request answers, and the newest one that differs from it."""
+    if said[1] == known[1]:
+        return known[1], other
+    if said > known:
+        return said[1], known
+    return known[1], max(said, other) if other else said
 
 
-def _before(moment: datetime, since: datetime | None) -> bool:
-    return since is not None and moment < since
+def _counts(at: datetime, about: _T, in_force: _T, other: tuple[datetime, _T] | None) -> bool:
+    """Whether a word about this media is about the one in force, and was said since that is in force."""
+    return about == in_force and (other is None or (at, about) > other)
 
 
 def _words_of(request: ProvisionRequest, policy: SpecPolicy) -> dict[str, _Word]:

@@ -5,7 +5,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streaming_service.domain.event import parse_event
@@ -165,6 +165,7 @@ ANY_BODY = (
 )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | ANY_BODY.map(encoded), ATTRIBUTES)
 @example(b"\xef\xbb\xbf{}", {})
 @example(b'{"specversion":"1.0","type":"media.uploaded","data_base64":""}', {})

@@ -3,7 +3,7 @@
 import posixpath
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streaming_service.domain.source import MediaMounts, Mount, ObjectUri, parse_mounts, parse_object_uri
@@ -60,6 +60,7 @@ def test_what_is_no_safe_object_uri_is_refused_by_the_senders_name(text: str) ->
     assert caught.value.field == "storageUrl"
 
 
+@settings(deadline=None)
 @given(bucket=st.one_of(ANY_TEXT, st.just("uploads")), key=KEYS)
 @example(bucket="uploads", key="a/..")
 def test_whatever_is_accepted_stays_below_its_mount(bucket: str, key: str) -> None:
@@ -105,6 +106,7 @@ def test_a_wrong_mount_names_the_variable(text: str) -> None:
     assert caught.value.field == "OME_MEDIA_MOUNTS"
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_mounts_raise_nothing_but_invalid_input(text: str) -> None:
     try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from streaming_service.domain.content import AvailabilityWindow, Classification, Drm, GeoRestrictions, Protocol
 from streaming_service.domain.source import ObjectUri
@@ -249,16 +249,19 @@ def test_a_wrong_registration_names_its_field(field: str, value: Any, named: str
 # -- anything at all --------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(JSON | broken(UPLOADED))
 def test_uploaded_raises_nothing_but_invalid_input(body: Any) -> None:
     with_invalid_input_allowed(lambda: parse_uploaded(body))
 
 
+@settings(deadline=None)
 @given(JSON | broken(READY_DATA))
 def test_ready_for_stream_raises_nothing_but_invalid_input(body: Any) -> None:
     with_invalid_input_allowed(lambda: parse_ready_for_stream(body))
 
 
+@settings(deadline=None)
 @given(JSON | broken(GATEWAY) | broken(READY_DATA))
 def test_registration_raises_nothing_but_invalid_input(body: Any) -> None:
     with_invalid_input_allowed(lambda: parse_registration(body, NOW))

@@ -95,9 +95,11 @@ def changed(body: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def paths(body: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted paths of all fields, nested ones too."""
+    """Dotted paths of all fields, nested ones too; fields with a dot in their own name cannot be said."""
     found: list[str] = []
     for name, value in body.items():
+        if "." in name:
+            continue
         found.append(prefix + name)
         if isinstance(value, dict):
             found += paths(value, f"{prefix}{name}.")

@@ -23,7 +23,7 @@ class EmbeddedSource:
     new and waits up to `drain_seconds` for what was taken; what is not done by then is cancelled.
     """
 
-    def __init__(self, *, max_messages: int = 64, drain_seconds: float = 15.0) -> None:
+    def __init__(self, *, max_messages: int = 64, drain_seconds: float = 10.0) -> None:
         self._slots = asyncio.Semaphore(max_messages)
         self._drain_seconds = drain_seconds
         self._handler: EventHandler | None = None

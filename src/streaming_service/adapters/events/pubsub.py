@@ -38,7 +38,7 @@ class PubSubSource:
         ack_deadline_seconds: int,
         max_messages: int = 64,
         *,
-        drain_seconds: float = 15.0,
+        drain_seconds: float = 10.0,
         max_silence_seconds: float = 900.0,
         backoff: Callable[[int], float] = jittered_backoff,
     ) -> None:

@@ -12,9 +12,10 @@ from streaming_service.adapters.events.dispatch import Dispatch
 from streaming_service.adapters.events.google_types import Subscriber
 
 _SETTLE_SECONDS = 1.0  # a refusal (no such subscription, no permission) arrives well within this
-# Joining Google's threads takes milliseconds, but up to 10 s while one of them sleeps before it reconnects. Nothing is
-# in hand by then: the threads may end on their own.
-_CLOSE_SECONDS = 2.0
+# Sending the last acks and joining Google's threads takes milliseconds when Pub/Sub is there. When it is away one of
+# the threads may sleep 10 s before it reconnects, and there is nothing to wait for.
+_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS_WHEN_AWAY = 1.0
 
 
 class Stream:
@@ -35,7 +36,7 @@ class Stream:
     def alive(self) -> bool:
         """Connected, and not refused: a message came, or it stands long enough for a refusal to have arrived."""
         settled = self._dispatch.taken > 0 or time.monotonic() - self._opened_at >= _SETTLE_SECONDS
-        return settled and not self._ended.is_set()
+        return self._connected and settled and not self._ended.is_set()
 
     async def open(self) -> None:
         """Start pulling. Raises what Google's client raises, for example when there are no credentials."""
@@ -68,16 +69,17 @@ class Stream:
         """Stop pulling, wait for what is in hand (at most the dispatch's drain time), close the connection."""
         if self._client is None:
             return
+        patience = _CLOSE_SECONDS if self._connected else _CLOSE_SECONDS_WHEN_AWAY
         self._client.transport.grpc_channel.unsubscribe(self._on_connectivity)
         if self._pulling is not None:
             self._dispatch.refuse()
             self._pulling.cancel()
             await asyncio.to_thread(self._dispatch.shutdown)
             with suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
+                async with asyncio.timeout(patience):
                     await self._ended.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
+            async with asyncio.timeout(patience):
                 await asyncio.wrap_future(_on_a_thread_of_its_own(self._client.close))
 
     def _connect(self) -> tuple[Subscriber, Any]:

@@ -114,7 +114,7 @@ class OmeClient:
 def _open(response: Response, method: str, url: str) -> Envelope:
     try:
         return msgspec.json.decode(response.body, type=Envelope, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = f"{method} {url} answered {response.status} without OME's envelope: is this OME's API port?"
         raise UpstreamUnavailable("ome", detail, status=response.status) from error
 

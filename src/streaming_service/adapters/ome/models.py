@@ -9,7 +9,7 @@ from msgspec import Struct
 class Envelope(Struct, rename="camel"):
     """What every answer is wrapped in."""
 
-    status_code: int = 0
+    status_code: int
     message: str = ""
     response: Any = None
 

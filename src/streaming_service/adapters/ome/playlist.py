@@ -1,5 +1,6 @@
 """Does a manifest really play? Read as a player would, judged as an operator would."""
 
+from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import urljoin
 
@@ -19,8 +20,16 @@ class Multivariant(Struct, frozen=True):
 
         OME rounds widths up to a multiple of four, and a portrait source has its rungs turned: the short side decides.
         """
-        sides = {min(width, height) for _, width, height in self.variants}
-        return [rung.name for rung in rungs if rung.short_side not in sides]
+        sides = Counter(min(width, height) for _, width, height in self.variants)
+        missing: list[str] = []
+        for rung in rungs:
+            side = rung.short_side
+            found = next((candidate for candidate in (side, -(-side // 4) * 4) if sides[candidate]), None)
+            if found is None:
+                missing.append(rung.name)
+            else:
+                sides[found] -= 1
+        return missing
 
 
 def parse_multivariant(text: str, url: str) -> Multivariant | None:
@@ -30,9 +39,11 @@ def parse_multivariant(text: str, url: str) -> Multivariant | None:
         return None
     variants: list[tuple[str, int, int]] = []
     for item in playlist.playlists:
-        resolution = item.stream_info.resolution
-        width, height = resolution or (0, 0)
-        variants.append((urljoin(url, item.uri), width, height))
+        address = _resolve(url, item.uri)
+        if address is None:
+            return None
+        width, height = item.stream_info.resolution or (0, 0)
+        variants.append((address, width, height))
     return Multivariant(tuple(variants))
 
 
@@ -41,10 +52,20 @@ def first_media(text: str, url: str) -> tuple[str | None, str] | None:
     playlist = _parse(text)
     if playlist is None or playlist.is_variant or not playlist.segments:
         return None
-    segment = playlist.segments[0]
-    section = segment.init_section
-    init = urljoin(url, section.uri) if section is not None and section.uri else None
-    return init, urljoin(url, segment.uri)
+    # A segment that is still being written has parts and no URI yet.
+    segment = next((item for item in playlist.segments if item.uri), None)
+    if segment is None:
+        return None
+    address, section = _resolve(url, segment.uri), segment.init_section
+    init = _resolve(url, section.uri) if section is not None and section.uri else None
+    return (init, address) if address else None
+
+
+def _resolve(base: str, uri: str | None) -> str | None:
+    try:
+        return urljoin(base, uri) if uri else None
+    except ValueError:
+        return None
 
 
 def _parse(text: str) -> m3u8.M3U8 | None:

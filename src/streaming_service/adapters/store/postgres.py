@@ -1,7 +1,8 @@
 """Postgres: a pool of connections, and a limit on every wait."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Concatenate
 
 from sqlalchemy import Connection
@@ -45,24 +46,38 @@ class PostgresDatabase:
             pool_pre_ping=True,
             connect_args={name: value for name, value in limits.items() if name not in url.query},
         )
-        self._closed = False
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._closed = False
+        self._running = 0
+        self._idle = asyncio.Event()
 
     async def write(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        refuse_when(self._closed)
-        with database_errors():
-            async with asyncio.timeout(_TIMEOUT_S), self._single.connect() as connection:
-                return await connection.run_sync(job, *args, **kwargs)
+        async with self._job(), self._single.connect() as connection:
+            return await connection.run_sync(job, *args, **kwargs)
 
     async def read(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.write(job, *args, **kwargs)
 
     async def transact(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        refuse_when(self._closed)
-        with database_errors():
-            async with asyncio.timeout(_TIMEOUT_S), self._engine.begin() as connection:
-                return await connection.run_sync(job, *args, **kwargs)
+        async with self._job(), self._engine.begin() as connection:
+            return await connection.run_sync(job, *args, **kwargs)
 
     async def close(self) -> None:
         self._closed = True
+        # A connection that comes back to a pool which is gone would stay open; the jobs' own limit bounds this.
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _job(self) -> AsyncGenerator[None]:
+        refuse_when(self._closed)
+        self._running += 1
+        try:
+            with database_errors():
+                async with asyncio.timeout(_TIMEOUT_S):
+                    yield
+        finally:
+            self._running -= 1
+            self._idle.set()

@@ -121,7 +121,7 @@ def configure(connection: DriverConnection, _record: Any) -> None:
     # The mode is the file's own and stays. Of two who open a new file at once only one can set it, and need.
     with suppress(OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 

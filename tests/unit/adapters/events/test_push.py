@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming_service.adapters.events.push import message_from_push
@@ -148,6 +148,7 @@ HEADERS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(HEADERS, st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_nothing_but_invalid_input_is_ever_raised(headers: dict[str, str], body: bytes) -> None:
     try:

@@ -3,7 +3,7 @@
 from struct import pack
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streaming_service.adapters.media.mp4 import read_facts
@@ -199,7 +199,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300) | damaged() | st.lists(BOXES, max_size=6).map(b"".join))
 @example(pack(">I4s", 0, b"moov"))
 @example(pack(">I4s", 0, b"moov") * 3)

@@ -1,0 +1,57 @@
+"""All routes together."""
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
+from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.dead_letters import dead_letters_router
+from streaming_service.entrypoints.http.deliveries import deliveries_router
+from streaming_service.entrypoints.http.failures import answer_problem
+from streaming_service.entrypoints.http.health import health_router
+from streaming_service.entrypoints.http.internal import internal_router
+from streaming_service.entrypoints.http.manifest import ManifestRoute
+from streaming_service.entrypoints.http.metrics import metrics
+from streaming_service.entrypoints.http.openapi import docs_router
+from streaming_service.entrypoints.http.rsgi import RsgiApp
+from streaming_service.entrypoints.http.streams import streams_router
+
+
+def build_app(api: ApiContext) -> RsgiApp:
+    """The API, ready for HttpServer or any RSGI server; needs no lifespan."""
+    return RsgiApp(ManifestRoute(api.playback, api.metrics.manifest), build_rest(api))
+
+
+def build_rest(api: ApiContext) -> Litestar:
+    """Every route but the manifest's."""
+
+    async def provide_api() -> ApiContext:
+        return api
+
+    routes = _routes(api)
+    return Litestar(
+        [*routes, docs_router(routes, api.version)] if api.openapi else routes,
+        dependencies={"api": Provide(provide_api)},
+        exception_handlers={Exception: answer_problem},
+        request_max_body_size=api.body_limit,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
+    guarded = Router(
+        "/",
+        route_handlers=[streams_router, dead_letters_router, deliveries_router, internal_router],
+        guards=[service_guard(api.service_tokens)],
+        security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
+    )
+    scraped = Router(
+        "/",
+        route_handlers=[metrics],
+        guards=[metrics_guard(api.metrics_token)],
+        security=[{"metricsToken": []}],
+    )
+    return [health_router, guarded, scraped]

@@ -1,0 +1,34 @@
+"""What the routes work with; `bootstrap` makes one."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from streaming_service.application.administration import Administration
+from streaming_service.application.intake import Intake
+from streaming_service.application.playback import Playback
+from streaming_service.application.ports import Ack, Message
+from streaming_service.entrypoints.http.views import ChannelViews
+from streaming_service.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """Use cases and configuration of the API.
+
+    `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service, without
+    `metrics_token` everybody may scrape: both in development only. `body_limit` is in bytes. `check_ready` raises a
+    StreamingServiceError while this process should get no traffic.
+    """
+
+    playback: Playback
+    administration: Administration
+    intake: Intake
+    publish: Callable[[Message], Awaitable[Ack]]
+    metrics: Metrics
+    views: ChannelViews
+    service_tokens: tuple[str, ...] = field(repr=False)
+    metrics_token: str | None = field(repr=False)
+    body_limit: int
+    openapi: bool
+    check_ready: Callable[[], Awaitable[None]]
+    version: str

@@ -1,0 +1,106 @@
+"""What answers look like, for the API's description. Tests hold them to the types they stand for."""
+
+from typing import Any
+
+_CONTENT = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
+_NOW, _LATER = "2026-01-02T03:04:05.678Z", "2026-01-02T03:09:05.000Z"
+_PATH = "/reels/ss-9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-1/master.m3u8"
+_SIGNED = (
+    "https://cdn.example/reels/ss-9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-1/master.m3u8?URLPrefix=aHR0cHM6Ly9jZG4uZXhhbXBsZS8"
+    "&Expires=1767323345&KeyName=primary&Signature=Zm9yIGV4YW1wbGUgb25seQ=="
+)
+_CHANNEL: dict[str, Any] = {
+    "contentId": _CONTENT,
+    "channelId": "9584166e-c6bd-56a5-9b85-38321f96b655",
+    "classification": "reel",
+    "tenantId": "tenant-1",
+    "manifestPath": _PATH,
+    "playbackUrl": f"https://origin.example{_PATH}",
+    "originEndpoint": "https://origin.example",
+    "cacheKey": "a02bc7594facdd461272549f0506d200e5c7850d272ed8b0e7f9f390046faddc",
+    "checksum": "sha256:6f1c3b5a",
+    "status": "ready",
+    "phase": "playable",
+    "phaseAt": _NOW,
+    "phaseReason": "ss-9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-1 plays every rung",
+    "retries": 0,
+    "sourceAssetUri": "gs://uploads/videos/clip.mp4",
+    "omeApplication": "reels",
+    "protocol": "ll-hls",
+    "readyAt": _NOW,
+    "lastProvisionedAt": _NOW,
+    "ingestRegion": "us-east1",
+    "geoRestrictions": {"deny": ["KP"]},
+    "generation": 1,
+    "specHash": "5b1f0c6d3d7f2f2c7f9a6c5c1a6f7b0e8d9c4b3a291807f6e5d4c3b2a1908f7e",
+    "incarnation": 1,
+    "createdAt": _NOW,
+    "updatedAt": _NOW,
+}
+
+EXAMPLES: dict[str, Any] = {
+    "ManifestAnswer": {
+        "manifestUrl": _SIGNED,
+        "expiresAt": _LATER,
+        "cdn": "cdn.example",
+        "entitlements": [_CONTENT],
+        "policy": {
+            "cacheControl": "private, max-age=30, stale-while-revalidate=30",
+            "ttlSeconds": 300,
+            "failover": False,
+        },
+    },
+    "SignedPlayback": {"playbackUrl": _SIGNED, "expiresAt": _LATER, "cdn": "cdn.example"},
+    "ChannelView": _CHANNEL,
+    "ChannelList": {"items": [_CHANNEL], "next": None},
+    "HistoryView": {
+        "contentId": _CONTENT,
+        "at": _NOW,
+        "actor": "admin-api",
+        "action": "purge",
+        "reason": "CDN purge requested",
+        "status": "ready",
+        "phase": "playable",
+        "generation": 1,
+        "incarnation": 1,
+        "correlationId": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    },
+    "DeadLetterView": {
+        "id": "1d4b6c86-0f0e-5d0c-8c3e-3a5a1f2f7a10",
+        "receivedAt": _NOW,
+        "source": "pubsub",
+        "messageId": "1234567890",
+        "reason": "is not a UUID",
+        "field": "contentId",
+        "attributes": {},
+        "sizeBytes": 16,
+        "data": "eyJjb250ZW50SWQiOiAxfQ==",
+        "text": '{"contentId": 1}',
+    },
+    "DeliveryView": {
+        "id": "6f7a8c9d-1b2c-5d3e-8f4a-5b6c7d8e9f0a",
+        "endpoint": "cdn-control",
+        "topic": "cdn.purge",
+        "contentId": _CONTENT,
+        "occurredAt": _NOW,
+        "correlationId": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "state": "delivered",
+        "tries": 1,
+        "facts": {"path": "/reels/ss-9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-1/*", "occurredAt": _NOW},
+        "attempts": [{"at": _NOW, "status": 200, "detail": "", "durationMs": 12.5}],
+    },
+    "Requested": {"status": "purge-requested"},
+    "Qos": {
+        "channels": {"provisioning": 1, "ready": 240, "failed": 1, "retired": 12},
+        "outbox": {"pending": {"cdn-control": 2}, "dead": 0, "oldestSeconds": 1.5},
+        "deadLetters": 0,
+        "lastFailures": [
+            {
+                "contentId": _CONTENT,
+                "failure": {"code": "not_playable", "detail": "rung 360p is missing", "at": _NOW},
+            }
+        ],
+    },
+    "Health": {"status": "ok", "version": "0.1.0"},
+    "Readiness": {"status": "ready"},
+}

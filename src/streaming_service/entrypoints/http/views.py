@@ -1,0 +1,177 @@
+"""A channel on the wire, exactly as other services read it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from streaming_service.domain.channel import Channel, Failure, Phase, Status
+from streaming_service.domain.clock import to_wire
+from streaming_service.domain.content import (
+    AvailabilityWindow,
+    Classification,
+    Drm,
+    GeoRestrictions,
+    Protocol,
+    Rendition,
+)
+
+Moment = Annotated[str, Meta(description="UTC with milliseconds.", examples=["2026-01-02T03:04:05.678Z"])]
+
+
+class DrmView(Struct, rename="camel"):
+    """Where a player gets its key."""
+
+    key_id: str
+    license_server: str
+
+
+class WindowView(Struct, rename="camel", omit_defaults=True):
+    """When the content may be watched; an open end is left out."""
+
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+
+
+class GeoView(Struct, omit_defaults=True):
+    """ISO 3166-1 alpha-2 countries; an empty list is left out."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+class RenditionView(Struct, rename="camel", omit_defaults=True):
+    """A rendition of the source asset as its pipeline reported it."""
+
+    name: str
+    codec: str
+    bitrate_kbps: float
+    resolution: str
+    frame_rate: float | None = None
+
+
+class FailureView(Struct, rename="camel"):
+    """Why the last attempt failed."""
+
+    code: str
+    detail: str
+    at: Moment
+
+
+class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """One content on OME. What is not known yet is left out."""
+
+    content_id: str
+    channel_id: Annotated[str, Meta(description="Derived from the content id: known from the first answer on.")]
+    classification: Classification
+    tenant_id: str | None = None
+    manifest_path: str
+    playback_url: Annotated[str, Meta(description="The manifest at the origin, unsigned; for services.")]
+    origin_endpoint: str
+    cache_key: str
+    checksum: str
+    status: Status
+    phase: Phase
+    phase_at: Moment
+    phase_reason: str
+    retries: int
+    source_asset_uri: str
+    ome_application: str
+    protocol: Protocol
+    ready_at: Moment | None = None
+    gcs_bucket: str | None = None
+    storage_prefix: str | None = None
+    renditions: tuple[RenditionView, ...] | None = None
+    last_provisioned_at: Moment
+    drm: DrmView | None = None
+    ingest_region: str | None = None
+    availability_window: WindowView | None = None
+    geo_restrictions: GeoView | None = None
+    generation: int
+    spec_hash: str
+    incarnation: int
+    created_at: Moment
+    updated_at: Moment
+    retired_at: Moment | None = None
+    failure: FailureView | None = None
+
+
+class ChannelViews:
+    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use."""
+
+    def __init__(
+        self,
+        playback_base_url: str,
+        manifest_path: Callable[[Channel], str],
+        cache_key: Callable[[str, str], str],
+    ) -> None:
+        self._origin = playback_base_url.rstrip("/")
+        self._manifest_path = manifest_path
+        self._cache_key = cache_key
+
+    def channel(self, channel: Channel) -> ChannelView:
+        """The whole channel."""
+        spec = channel.spec
+        path = self._manifest_path(channel)
+        return ChannelView(
+            content_id=channel.content_id,
+            channel_id=channel.channel_id,
+            classification=spec.classification,
+            tenant_id=spec.tenant_id,
+            manifest_path=path,
+            playback_url=f"{self._origin}{path}",
+            origin_endpoint=self._origin,
+            cache_key=self._cache_key(channel.content_id, spec.checksum),
+            checksum=spec.checksum,
+            status=channel.status,
+            phase=channel.phase,
+            phase_at=to_wire(channel.phase_at),
+            phase_reason=channel.phase_reason,
+            retries=channel.retries,
+            source_asset_uri=spec.source_uri,
+            ome_application=spec.application,
+            protocol=spec.protocol,
+            ready_at=moment(channel.ready_at),
+            gcs_bucket=spec.bucket,
+            storage_prefix=spec.storage_prefix,
+            renditions=None if spec.renditions is None else tuple(_rendition(item) for item in spec.renditions),
+            last_provisioned_at=to_wire(channel.last_provisioned_at),
+            drm=_drm(spec.drm),
+            ingest_region=spec.ingest_region,
+            availability_window=_window(spec.availability),
+            geo_restrictions=_geo(spec.geo),
+            generation=channel.generation,
+            spec_hash=channel.spec_hash,
+            incarnation=channel.incarnation,
+            created_at=to_wire(channel.created_at),
+            updated_at=to_wire(channel.updated_at),
+            retired_at=moment(channel.retired_at),
+            failure=failure_view(channel.failure),
+        )
+
+
+def moment(value: datetime | None) -> str | None:
+    """A moment on the wire, or nothing."""
+    return None if value is None else to_wire(value)
+
+
+def failure_view(failure: Failure | None) -> FailureView | None:
+    """Why the last attempt failed, or nothing."""
+    return failure and FailureView(failure.code, failure.detail, to_wire(failure.at))
+
+
+def _rendition(item: Rendition) -> RenditionView:
+    return RenditionView(item.name, item.codec, item.bitrate_kbps, item.resolution, item.frame_rate)
+
+
+def _drm(drm: Drm | None) -> DrmView | None:
+    return drm and DrmView(drm.key_id, drm.license_server)
+
+
+def _window(window: AvailabilityWindow | None) -> WindowView | None:
+    return window and WindowView(moment(window.starts_at), moment(window.ends_at))
+
+
+def _geo(geo: GeoRestrictions | None) -> GeoView | None:
+    return geo and GeoView(geo.allow, geo.deny)

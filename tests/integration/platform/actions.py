@@ -1,0 +1,12 @@
+"""A recorder behind the stand-in CDN control."""
+
+
+class Actions:
+    """What CDN control was made to do."""
+
+    def __init__(self) -> None:
+        self.purged: list[str] = []
+        self.warmed: list[str] = []
+
+    async def warm(self, url: str) -> None:
+        self.warmed.append(url)

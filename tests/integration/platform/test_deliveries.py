@@ -1,0 +1,96 @@
+"""Rendered notifications, delivered by HttpCourier, as the stand-in receivers see them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from streaming_service.adapters.transport import AiohttpTransport
+from streaming_service.adapters.webhooks import HttpCourier, Route
+from streaming_service.application.ports import Clock, Receipt
+from streaming_service.devkit.platform import Signed, StandInPlatform
+from streaming_service.domain.notification import Endpoint, Notification
+from streaming_service.domain.rendering import render_body
+from tests.integration.platform.actions import Actions
+
+pytestmark = pytest.mark.anyio
+
+FACTS: Mapping[str, Any] = {
+    "manifestPath": "/reels/s-1/master.m3u8",
+    "baseUrl": None,
+    "channelId": "ch-1",
+    "cacheKey": "key",
+    "checksum": "sum",
+    "retries": 0,
+    "path": "/reels/s-1/",
+    "ingestRegion": "iad",
+}
+DEBTS = [
+    (Endpoint.CONTENT_CALLBACK, "stream.provisioned", "/content/callback"),
+    (Endpoint.GATEWAY_WARMUP, "stream.provisioned", "/gateway/warmup"),
+    (Endpoint.CDN_CONTROL, "cdn.warmup", "/cdn/warmup"),
+    (Endpoint.CDN_CONTROL, "cdn.purge", "/cdn/purge"),
+    (Endpoint.CDN_CONTROL, "cdn.failover", "/cdn/failover"),
+    (Endpoint.OBSERVABILITY, "stream.provisioned", "/observability"),
+    (Endpoint.BIGQUERY, "stream.provisioned", "/bigquery"),
+]
+
+
+def sign(path: str, base: str | None) -> tuple[str, str]:
+    return f"{base or 'https://cdn.test'}{path}?signed", "2026-01-02T03:09:05.000Z"
+
+
+async def send(courier: HttpCourier, endpoint: Endpoint, topic: str) -> Receipt:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    notification = Notification("n-1", endpoint, topic, "content-1", moment, FACTS, "c-1")
+    return await courier.deliver(notification, render_body(notification, sign))
+
+
+@pytest.mark.parametrize(("endpoint", "topic", "path"), DEBTS)
+async def test_every_receiver_understands_what_it_gets(
+    courier: HttpCourier, platform: StandInPlatform, endpoint: Endpoint, topic: str, path: str
+) -> None:
+    receipt = await send(courier, endpoint, topic)
+
+    (received,) = await platform.wait_for(path)
+    assert (receipt.ok, receipt.status) == (True, 202)
+    assert received.signature is Signed.VALID
+    assert received.headers["idempotency-key"] == received.headers["webhook-id"] == "n-1"
+    assert received.headers["x-correlation-id"] == "c-1"
+
+
+async def test_cdn_control_acts(courier: HttpCourier, actions: Actions) -> None:
+    await send(courier, Endpoint.CDN_CONTROL, "cdn.purge")
+    await send(courier, Endpoint.CDN_CONTROL, "cdn.warmup")
+
+    assert actions.purged == ["/reels/s-1/"]
+    assert actions.warmed == ["https://cdn.test/reels/s-1/master.m3u8?signed"]
+
+
+async def test_a_wrong_signature_and_a_wrong_key_are_seen(
+    transport: AiohttpTransport, platform: StandInPlatform, routes: dict[Endpoint, Route], clock: Clock
+) -> None:
+    unsigned = HttpCourier(transport, routes, clock=clock)
+    forged = HttpCourier(transport, routes, clock=clock, secrets=["whsec_b3RoZXI="])
+    keyless = HttpCourier(transport, {Endpoint.CDN_CONTROL: Route(f"{platform.url}/cdn")}, clock=clock)
+
+    assert (await send(unsigned, Endpoint.BIGQUERY, "t")).ok
+    assert (await send(forged, Endpoint.BIGQUERY, "t")).ok
+    assert (await send(keyless, Endpoint.CDN_CONTROL, "cdn.purge")).status == 401
+
+    assert [item.signature for item in platform.received("/bigquery")] == [Signed.MISSING, Signed.INVALID]
+
+
+async def test_injected_failures_reach_the_receipt(courier: HttpCourier, platform: StandInPlatform) -> None:
+    platform.fail("/bigquery", 503, times=2, retry_after=30)
+    busy = [await send(courier, Endpoint.BIGQUERY, "t") for _ in range(3)]
+    platform.fail("/bigquery", 410)
+    gone = await send(courier, Endpoint.BIGQUERY, "t")
+    platform.fail("/bigquery", None)
+    silent = await send(courier, Endpoint.BIGQUERY, "t")
+
+    assert [(receipt.status, receipt.retry_after) for receipt in busy] == [(503, 30), (503, 30), (202, None)]
+    assert gone.gone
+    assert (silent.ok, silent.status) == (False, None)
+    assert [item.status for item in platform.received("/bigquery")] == [503, 503, 202, 410, None]

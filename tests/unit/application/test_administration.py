@@ -1,0 +1,164 @@
+"""Dead letters, deliveries and figures, for the people who run it."""
+
+from datetime import timedelta
+
+import pytest
+
+from streaming_service.application.administration import Administration
+from streaming_service.application.issuing import ManifestIssuer
+from streaming_service.application.monitoring import Monitoring
+from streaming_service.application.ports import Attempt, DeadLetter, DeliveryQuery, DeliveryState
+from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
+from streaming_service.domain.signing.keyring import Keyring, SigningKey
+from streaming_service.domain.signing.scheme import Verdict
+from streaming_service.errors import InvalidInput, NotFound
+from tests.fakes import NOW
+from tests.unit.application.world import CAUSE, World, content_id, request
+
+pytestmark = pytest.mark.anyio
+LETTER = DeadLetter("l-1", NOW, "pubsub", "m-1", "is not JSON", "body", b"{", {})
+
+
+def office(world: World) -> Administration:
+    return Administration(
+        store=world.store,
+        intake=world.intake,
+        notifier=world.notifier,
+        clock=world.clock,
+        changed=world.wakes.append,
+        wake_delivery=lambda: world.wakes.append("delivery"),
+    )
+
+
+async def test_dead_letters_are_listed_shown_and_given_up(world: World) -> None:
+    admin = office(world)
+    await world.store.add_dead_letter(LETTER)
+    assert (await admin.dead_letters(10, None))[0] == (LETTER,)
+    assert await admin.dead_letter("l-1") == LETTER
+
+    await admin.delete_dead_letter("l-1")
+    assert (await admin.dead_letters(10, None))[0] == ()
+
+
+async def test_a_dead_letter_that_still_cannot_be_understood_stays(world: World) -> None:
+    await world.store.add_dead_letter(LETTER)
+
+    with pytest.raises(InvalidInput):
+        await office(world).replay_dead_letter("l-1", CAUSE)
+    assert await world.store.count_dead_letters() == 1
+
+
+async def test_what_does_not_exist_is_not_found(world: World) -> None:
+    admin = office(world)
+    for job in (
+        admin.dead_letter("none"),
+        admin.replay_dead_letter("none", CAUSE),
+        admin.delete_dead_letter("none"),
+        admin.resend("none"),
+    ):
+        with pytest.raises(NotFound, match="none does not exist"):
+            await job
+
+
+@pytest.mark.parametrize("limit", [0, 201])
+async def test_a_page_size_that_is_none_is_refused(world: World, limit: int) -> None:
+    with pytest.raises(InvalidInput, match="limit"):
+        await office(world).dead_letters(limit, None)
+    with pytest.raises(InvalidInput, match="limit"):
+        await office(world).deliveries(DeliveryQuery(limit=limit))
+
+
+async def test_a_delivery_is_owed_again_and_delivery_is_woken(world: World) -> None:
+    await world.playing()
+    debt = world.owed()[0]
+    await world.store.record_attempt(debt.id, Attempt(NOW, 410, "gone", 1.0), DeliveryState.DEAD, None)
+    world.wakes.clear()
+
+    delivery = await office(world).resend(debt.id)
+    assert (delivery.state, delivery.next_attempt_at) == (DeliveryState.PENDING, world.clock.now())
+    assert world.wakes == ["delivery"]
+
+
+async def test_deliveries_are_listed_newest_first(world: World) -> None:
+    await world.playing()
+    page = await office(world).deliveries(DeliveryQuery(endpoint=Endpoint.BIGQUERY))
+
+    assert [item.notification.topic for item in page.items] == ["cdn.warmup", "stream.provisioned"]
+
+
+async def test_an_overview_counts_everything_and_shows_the_newest_failures_first(world: World) -> None:
+    world.media.missing.update(f"gs://uploads/{number}/sum-1.mp4" for number in (2, 3))
+    await world.playing(1)
+    for number in (2, 3):
+        await world.accept(request(number))
+        await world.settle(within=60)
+    await world.store.add_dead_letter(LETTER)
+    overview = await office(world).overview()
+
+    assert overview.channels == {"provisioning": 0, "ready": 1, "failed": 2, "retired": 0}
+    assert (overview.dead, overview.dead_letters) == (0, 1)
+    assert sum(overview.pending.values()) == len(world.owed())
+    assert overview.oldest_seconds is not None
+    assert [channel.content_id for channel in overview.failures] == [content_id(3), content_id(2)]
+
+
+class Board:
+    """Keeps what was shown last."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.pending: dict[str, int] = {}
+        self.oldest = -1.0
+        self.letters = -1
+
+    def channels(self, counts: dict[str, int]) -> None:
+        self.counts = counts
+
+    def outbox(self, pending: dict[str, int], oldest_seconds: float) -> None:
+        self.pending, self.oldest = pending, oldest_seconds
+
+    def dead_letters(self, count: int) -> None:
+        self.letters = count
+
+
+async def test_gauges_show_every_status_and_endpoint_even_at_nothing(world: World) -> None:
+    board = Board()
+    endpoints = frozenset({Endpoint.BIGQUERY, Endpoint.CDN_CONTROL})
+    await Monitoring(store=world.store, gauges=board, endpoints=endpoints, clock=world.clock).refresh()
+
+    assert board.counts == {"provisioning": 0, "ready": 0, "failed": 0, "retired": 0}
+    assert board.pending == {"bigquery": 0, "cdn-control": 0}
+    assert (board.oldest, board.letters) == (0.0, 0)
+
+
+async def test_gauges_show_what_waits_and_for_how_long(world: World) -> None:
+    await world.playing()
+    owed_at = world.owed()[0].occurred_at
+    world.clock.moment = owed_at + timedelta(seconds=90)
+    board = Board()
+    endpoints = frozenset({Endpoint.BIGQUERY})
+    await Monitoring(store=world.store, gauges=board, endpoints=endpoints, clock=world.clock).refresh()
+
+    assert (board.counts["ready"], board.pending, board.oldest) == (1, {"bigquery": 2}, 90.0)
+
+
+def test_an_issued_url_is_good_from_now_on_for_the_whole_stream() -> None:
+    signer = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
+    issuer = ManifestIssuer(signer, base_url="https://cdn.example", ttl=300, time=lambda: 1000.5)
+    url, expires_at = issuer.issue("/reels/ss-1/master.m3u8", None)
+
+    assert url.startswith("https://cdn.example/reels/ss-1/master.m3u8?")
+    assert expires_at == "1970-01-01T00:21:40.000Z"
+    assert signer.verify(url, 1299) is Verdict.VALID
+    assert signer.verify(url, 1300) is Verdict.EXPIRED
+    assert signer.verify(url.replace("master.m3u8", "seg_1.m4s"), 1299) is Verdict.VALID
+
+
+def test_an_issued_url_may_have_a_base_of_its_own() -> None:
+    signer = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
+    issuer = ManifestIssuer(signer, base_url="https://cdn.example", ttl=300, time=lambda: 1000.0)
+
+    assert issuer.issue("/reels/ss-1/master.m3u8", "https://other.example/v")[0].startswith(
+        "https://other.example/v/reels/ss-1/master.m3u8?"
+    )

@@ -1,0 +1,69 @@
+"""A content that plays, and the box office in front of it."""
+
+from datetime import timedelta
+from typing import Any
+
+from streaming_service.application.introspection import Introspector
+from streaming_service.application.playback import ManifestAnswer, Playback, PlaybackPolicy, Refused
+from streaming_service.domain.signing.scheme import Grant, Verdict
+from tests.fakes import NOW, FakeTokenService
+from tests.unit.application.world import World, content_id
+
+TOKEN = "token"
+HOUR = timedelta(hours=1)
+
+
+class CountingSigner:
+    """Signs legibly, and counts."""
+
+    def __init__(self) -> None:
+        self.signed: list[tuple[str, int]] = []
+
+    def sign(self, prefix: str, expires: int) -> Grant:
+        self.signed.append((prefix, expires))
+        return Grant(f"expires={expires}")
+
+    def verify(self, url: str, now: int) -> Verdict:
+        raise NotImplementedError
+
+
+class Theatre:
+    """A world with one content that plays, and the box office."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.world = World()
+        self.clock = self.world.clock
+        self.store = self.world.store
+        self.tokens = FakeTokenService()
+        self.tokens.knows(TOKEN)
+        self.signer = CountingSigner()
+        self.playback = Playback(
+            store=self.store,
+            viewers=Introspector(self.tokens, time=self.clock.time, meter=self.world.meter),
+            signer=self.signer,
+            policy=PlaybackPolicy("https://cdn.example", ttl=300, playlist="master", **policy),
+            time=self.clock.time,
+        )
+
+    async def ask(
+        self, quality: str = "auto", country: str | None = None, number: int = 1, token: str | None = TOKEN
+    ) -> ManifestAnswer | Refused:
+        return await self.playback.manifest(content_id(number), token, quality, country, "correlation-1")
+
+    async def answer(self, **question: Any) -> ManifestAnswer:
+        answer = await self.ask(**question)
+        assert isinstance(answer, ManifestAnswer), answer
+        return answer
+
+    async def refusal(self, **question: Any) -> Refused:
+        refused = await self.ask(**question)
+        assert isinstance(refused, Refused), refused
+        return refused
+
+
+async def showing(**changes: Any) -> Theatre:
+    """A theatre whose content has these properties."""
+    theatre = Theatre()
+    await theatre.world.playing(1, **changes)
+    theatre.clock.moment = NOW + HOUR
+    return theatre

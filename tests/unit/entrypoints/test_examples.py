@@ -1,0 +1,37 @@
+"""Examples in the API's description are what they claim to be."""
+
+import msgspec
+import pytest
+
+from streaming_service.application.playback import ManifestAnswer, SignedPlayback
+from streaming_service.entrypoints.http.dead_letters import DeadLetterView
+from streaming_service.entrypoints.http.deliveries import DeliveryView
+from streaming_service.entrypoints.http.examples import EXAMPLES
+from streaming_service.entrypoints.http.health import Health, Readiness
+from streaming_service.entrypoints.http.internal import Qos
+from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested
+from streaming_service.entrypoints.http.views import ChannelView
+
+TYPES: tuple[type[msgspec.Struct], ...] = (
+    ManifestAnswer,
+    SignedPlayback,
+    ChannelView,
+    ChannelList,
+    HistoryView,
+    DeadLetterView,
+    DeliveryView,
+    Requested,
+    Qos,
+    Health,
+    Readiness,
+)
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
+def test_an_example_survives_its_type(kind: type[msgspec.Struct]) -> None:
+    example = EXAMPLES[kind.__name__]
+    assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, kind))) == example
+
+
+def test_no_example_is_left_over() -> None:
+    assert set(EXAMPLES) == {kind.__name__ for kind in TYPES}
