@@ -23,6 +23,7 @@ from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.errors import IllegalTransition
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:channel")
+_SETTLE = timedelta(seconds=2)
 _OURS = re.compile(r"([0-9a-f]{32})-[1-9][0-9]*")
 
 
@@ -230,7 +231,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     def attempt_failed(self, failure: Failure, now: datetime, *, retry_at: datetime, final: bool) -> "Channel":
         """Give this start up. After a `final` one the channel rests as `failed`, unless something still serves."""
         self._require_active()
-        given_up = (Draining(self.building, now),) if self.building else ()
+        given_up = (_given_up(self.building, now),) if self.building else ()
         return self._moved(
             now,
             _resting(self.serving, self.spec),
@@ -252,7 +253,7 @@ class Channel(Struct, frozen=True, kw_only=True):
             _resting(self.serving, self.spec),
             f"{building.stream} is no longer wanted",
             building=None,
-            draining=(*self.draining, Draining(building, now)),
+            draining=(*self.draining, _given_up(building, now)),
         )
 
     def lost(self, reason: str, now: datetime) -> "Channel":
@@ -280,7 +281,8 @@ class Channel(Struct, frozen=True, kw_only=True):
     def retired(self, now: datetime) -> "Channel":
         """Nobody may watch it any more; OME is cleared at once, the record stays."""
         self._require_active()
-        gone = tuple(Draining(item, now) for item in (self.serving, self.building) if item)
+        served = (Draining(self.serving, now),) if self.serving else ()
+        gone = (*served, _given_up(self.building, now)) if self.building else served
         return self._moved(
             now,
             Phase.DRAINING,
@@ -288,7 +290,8 @@ class Channel(Struct, frozen=True, kw_only=True):
             status=Status.RETIRED,
             serving=None,
             building=None,
-            draining=tuple(replace(item, not_before=now) for item in self.draining) + gone,
+            draining=tuple(replace(item, not_before=min(item.not_before, now + _SETTLE)) for item in self.draining)
+            + gone,
             announce=False,
             retry_at=None,
             retired_at=now,
@@ -324,6 +327,11 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     def _moved(self, now: datetime, phase: Phase, reason: str, **changes: object) -> "Channel":
         return replace(self, phase=phase, phase_at=now, phase_reason=reason, updated_at=now, **changes)
+
+
+def _given_up(building: Placement, now: datetime) -> Draining:
+    """OME looks for new channels every half second: one that is deleted before it was seen comes up all the same."""
+    return Draining(building, now + _SETTLE)
 
 
 def _resting(serving: Placement | None, spec: ChannelSpec) -> Phase:

@@ -56,6 +56,15 @@ async def test_a_new_stream_is_signed_anew(theatre: Theatre) -> None:
     assert old.manifest_url.partition("?")[0] != new.manifest_url.partition("?")[0]
 
 
+async def test_what_did_not_change_is_not_prepared_again(theatre: Theatre) -> None:
+    await theatre.answer()
+    prepared = theatre.playback._titles[content_id()]
+    theatre.clock.advance(1)
+    await theatre.answer()
+
+    assert theatre.playback._titles[content_id()] is prepared
+
+
 async def test_viewers_of_the_same_moment_share_one_read(theatre: Theatre) -> None:
     theatre.store.reads = 0
     await asyncio.gather(*(theatre.answer() for _ in range(20)))

@@ -31,6 +31,8 @@ class CloudCdnSigner:
     def verify(self, url: str, now: int) -> Verdict:
         """Check the four parameters as the CDN does: they must stand together, in this order."""
         target, _, query = url.partition("?")
+        if not query.isascii():
+            return Verdict.MALFORMED
         start = query.find("URLPrefix=")
         if start < 0 or (start and query[start - 1] != "&"):
             return Verdict.UNSIGNED
