@@ -1,5 +1,6 @@
 """One OME as an origin: the application's Origin port on top of the client."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -112,8 +113,7 @@ class OmeOrigin:
         media = first_media(_text(answer), url) if answer.status == 200 else None
         if media is None:
             return PlayabilityReport(Playability.NO_MEDIA, f"variant answers {answer.status} without a segment")
-        for part in filter(None, media):
-            fetched = await self._fetch(part)
+        for fetched in await asyncio.gather(*(self._fetch(part) for part in media if part)):
             if fetched.status != 200 or not fetched.body:
                 return PlayabilityReport(Playability.NO_MEDIA, f"segment answers {fetched.status}")
         return PlayabilityReport(Playability.PLAYABLE)
