@@ -29,13 +29,15 @@ def measure(rounds: int, seconds: int) -> list[Figure]:
     try:
         port = first_line(server)
         with TemporaryDirectory() as folder:
-            script = Path(folder) / "manifest.lua"
-            script.write_text(_script())
+            asking, idling = Path(folder) / "manifest.lua", Path(folder) / "static.lua"
+            asking.write_text(_script("/v1/streams/", "/manifest?quality=720p&device=web&geo=DE"))
+            # The same requests but for their path, so that making them costs the load as much.
+            idling.write_text(_script("/static/", "/nothing?quality=720p&device=web&geo=DE"))
             manifest, static = list[Load](), list[Load]()
-            _load(port, script, 2)  # warms the introspection cache and every title
+            _load(port, asking, 2)  # warms the introspection cache and every title
             for _ in range(rounds):
-                manifest.append(_load(port, script, seconds))
-                static.append(_load(port, None, seconds))
+                manifest.append(_load(port, asking, seconds))
+                static.append(_load(port, idling, seconds))
     finally:
         stop(server)
     rate, ceiling = median([item.rate for item in manifest]), median([item.rate for item in static])
@@ -45,7 +47,7 @@ def measure(rounds: int, seconds: int) -> list[Figure]:
     return [Figure("manifest_vs_static_ratio", ratio, 0.80, at_least=True)]
 
 
-def _script() -> str:
+def _script(before: str, after: str) -> str:
     """wrk's Lua: a different content each time, everything a player sends."""
     ids = ",".join(f'"{content_id(number)}"' for number in range(CONTENTS))
     return f"""
@@ -54,7 +56,7 @@ local n = 0
 wrk.headers["Authorization"] = "Bearer {TOKEN}"
 request = function()
   n = n % #ids + 1
-  return wrk.format("GET", "/v1/streams/" .. ids[n] .. "/manifest?quality=720p&device=web&geo=DE")
+  return wrk.format("GET", "{before}" .. ids[n] .. "{after}")
 end
 done = function(summary)
   if summary.errors.status > 0 then error("answers other than 2xx: " .. summary.errors.status) end
@@ -62,10 +64,10 @@ end
 """
 
 
-def _load(port: str, script: Path | None, seconds: int) -> Load:
+def _load(port: str, script: Path, seconds: int) -> Load:
     command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency"]
     command = ["taskset", "-c", "1", *command] if shutil.which("taskset") else command
-    target = ["-s", str(script), f"http://127.0.0.1:{port}/"] if script else [f"http://127.0.0.1:{port}/static"]
+    target = ["-s", str(script), f"http://127.0.0.1:{port}/"]
     text = subprocess.run([*command, *target], check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)

@@ -52,13 +52,13 @@ class TokenServiceOnly:
 
 
 class WithStaticAnswer(RsgiApp):
-    """The app under test, and `/static` answered by the same server with nothing behind it: the ceiling."""
+    """The app under test, and `/static/…` answered by the same server with nothing behind it: the ceiling."""
 
     def __init__(self, app: RsgiApp) -> None:
         self._app = app
 
     def answer(self, scope: Scope, proto: HttpProtocol) -> tuple[Answering, bool]:
-        return (_static(proto), True) if scope.path == "/static" else self._app.answer(scope, proto)
+        return (_static(proto), True) if scope.path.startswith("/static/") else self._app.answer(scope, proto)
 
 
 async def _static(proto: HttpProtocol) -> None:

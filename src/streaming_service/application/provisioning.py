@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streaming_service.application.ports import (
     Clock,
@@ -40,6 +41,7 @@ from streaming_service.errors import Conflict, NotFound, UpstreamRejected, Upstr
 log = structlog.get_logger(__name__)
 
 NO_AUDIO = "no_audio"
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class ConvergencePolicy(Struct, frozen=True):
@@ -104,7 +106,9 @@ class Provisioning:
         while True:
             current = await self._store.get(request.content_id)
             now = self._clock.now()
-            wish = decide(current, request, self._specs, now)
+            # A sender whose clock runs ahead must not be able to overrule everybody for as long as it does.
+            heard = replace(request, said_at=min(request.said_at, now + _CLOCK_SKEW))
+            wish = decide(current, heard, self._specs, now)
             if wish.channel is current:
                 return wish.channel, wish.outcome
             revised = wish.outcome in {Outcome.CREATED, Outcome.REVISED}

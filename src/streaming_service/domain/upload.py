@@ -44,6 +44,7 @@ class ProvisionRequest(Struct, frozen=True):
     protocol: Protocol
     said_at: datetime
     said_protocol: bool = False
+    source_field: str = "storageUrl"
     application_hint: str | None = None
     tenant_id: str | None = None
     ingest_region: str | None = None
@@ -202,6 +203,7 @@ def parse_ready_for_stream(body: Any, occurred_at: datetime | None = None, prefi
         checksum=_checksum(asset.checksum, f"{prefix}processedAsset.checksum"),
         protocol=parse_protocol(hints.protocol, classification, f"{prefix}omeHints.protocol"),
         said_protocol=bool(hints.protocol),
+        source_field="sourceUpload.storageUrl",
         said_at=occurred_at or ready_at,
         application_hint=application,
         tenant_id=_text(data.tenant_id, f"{prefix}tenantId"),
@@ -232,6 +234,7 @@ def parse_registration(body: Any, now: datetime) -> ProvisionRequest:
         checksum=_checksum(data.checksum, "checksum"),
         protocol=parse_protocol(None, classification, ""),
         said_at=now,
+        source_field="sourceGcsUri",
         tenant_id=_text(data.tenant_id, "tenantId"),
         ingest_region=_text(data.ingest_region, "ingestRegion"),
         drm=_drm(data.drm, "drm"),

@@ -140,7 +140,7 @@ def _counts(at: datetime, about: _T, in_force: _T, other: tuple[datetime, _T] | 
 
 
 def _words_of(request: ProvisionRequest, policy: SpecPolicy) -> dict[str, _Word]:
-    source = (str(request.source), policy.mounts.media_path(request.source, "storageUrl"))
+    source = (str(request.source), policy.mounts.media_path(request.source, request.source_field))
     said: dict[str, Any] = {name: getattr(request, name) for name in _OPTIONAL}
     said["source"] = source
     said["base_url"] = _allowed_base(request.base_url, policy)

@@ -31,7 +31,7 @@ _POLL_SECONDS = 0.25
 @asynccontextmanager
 async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
     """Owes nobody anything: these commands look, or ask a worker to look."""
-    settings = load(env_file=env_file).require("store")
+    settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
         yield ChannelOperations(store=store, notifier=Notifier(frozenset()), clock=WallClock(), changed=lambda _: None)
 
@@ -126,7 +126,7 @@ def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> N
 
 def migrate_store(env_file: Path) -> None:
     """Upgrade the configured database to this release's schema."""
-    settings = load(env_file=env_file).require("store")
+    settings = load(env_file=env_file, roles=["store"])
     if settings.channel_repository_backend == "memory":
         raise ConfigurationError(["CHANNEL_REPOSITORY_BACKEND: memory has no schema to migrate"])
     from streaming_service.adapters.store.migrate import upgrade

@@ -285,3 +285,20 @@ async def test_a_dead_letter_that_is_ignored_now_is_gone_without_a_channel(world
 
     assert await world.intake.replay_dead_letter(letter, CAUSE)
     assert await world.store.get(content_id()) is None
+
+
+async def test_a_sender_whose_clock_runs_ahead_does_not_block_later_wishes_for_long(world: World) -> None:
+    await handle(world, upload(validation={"checksum": "from-tomorrow"}, emittedAt=to_wire(NOW + timedelta(days=1))))
+    world.clock.advance(600)
+
+    await handle(world, upload(validation={"checksum": "now"}, emittedAt=to_wire(world.clock.now())))
+
+    channel = await world.store.get(content_id())
+    assert channel
+    assert channel.spec.checksum == "now"
+
+
+async def test_a_refused_bucket_is_named_as_the_sender_spells_it(world: World) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await world.intake.register(registration(sourceGcsUri="gs://elsewhere/1.mp4"), None, CAUSE)
+    assert refused.value.field == "sourceGcsUri"
