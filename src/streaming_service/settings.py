@@ -6,6 +6,7 @@ reported at once. What a role needs beyond valid values is asked for by `require
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -20,6 +21,9 @@ from streaming_service.domain.source import parse_mounts
 from streaming_service.errors import ConfigurationError, InvalidInput
 
 Role = Literal["api", "worker", "store"]
+
+
+_OR_DRY_RUN = "(or set DRY_RUN_PROVISIONING=true)"
 
 
 class Settings(BaseModel):
@@ -39,6 +43,9 @@ class Settings(BaseModel):
     # -- HTTP
     http_host: str = Field("0.0.0.0", description="Address the API listens on.")  # noqa: S104 - a container's own
     http_port: int = Field(4900, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    http_idle_seconds: float = Field(
+        620.0, ge=1, description="Idle connections close after this: longer than the load balancer's own 600 s."
+    )
     http_body_limit: int = Field(1_048_576, ge=1024, description="Largest request body, bytes.")
     service_auth_token: SecretStr | None = Field(
         None, description="Service tokens, comma separated while one is being rotated."
@@ -98,6 +105,15 @@ class Settings(BaseModel):
     ome_playlist: str = Field("master", pattern=r"^[A-Za-z0-9_-]+$", description="Playlist of the full ladder.")
     ome_stream_prefix: str = Field(
         "ss-", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="Start of our stream names: tells installations apart."
+    )
+    ome_webhook_secret: SecretStr | None = Field(
+        None, description="OME signs its webhooks with it; comma separated while it is being rotated."
+    )
+    ome_playback_cdn_only: bool = Field(
+        True, description="Playing directly from OME is for OME_EDGE_NETWORKS only, where OME asks about it."
+    )
+    ome_edge_networks: str = Field(
+        "127.0.0.0/8,::1/128", description="Networks of the CDN and of ourselves, comma separated."
     )
     ome_timeout_ms: int = Field(5000, ge=100, description="Longest wait for an answer of OME.")
     dry_run_provisioning: bool = Field(False, description="Everything runs, but nothing is sent to OME.")
@@ -162,6 +178,12 @@ class Settings(BaseModel):
         _local_mounts(value)
         return value
 
+    @field_validator("ome_edge_networks")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
     @field_validator("cdn_signing_secret")
     @classmethod
     def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -202,6 +224,7 @@ class Settings(BaseModel):
 
 
 def _needs(settings: Settings, role: Role) -> dict[str, str]:
+    """Variable → why this role cannot do without it."""
     needs: dict[str, str] = {}
     if settings.channel_repository_backend == "postgres":
         needs["POSTGRES_DSN"] = "CHANNEL_REPOSITORY_BACKEND is postgres"
@@ -211,19 +234,27 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
     needs["CDN_SIGNING_SECRET"] = "manifest URLs are signed with it (openssl rand 16 | basenc --base64url)"
     needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
     if not settings.dry_run_provisioning:
-        needs["OME_PLAYBACK_BASE_URL"] = "channels play there (or set DRY_RUN_PROVISIONING=true)"
-    if role == "api":
-        needs["AUTH_SERVICE_BASE_URL"] = "viewer tokens are introspected there"
-        if settings.app_env == "production":
-            needs["SERVICE_AUTH_TOKEN"] = "admin and internal routes are guarded by it"
-            needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
-            needs["AUTH_SERVICE_INTERNAL_TOKEN"] = "the token service knows us by it"
-    if role == "worker":
-        if settings.event_source == "pubsub":
-            needs["PUBSUB_UPLOAD_SUBSCRIPTION"] = "EVENT_SOURCE is pubsub"
-        if not settings.dry_run_provisioning:
-            for name in ("OME_API_BASE_URL", "OME_API_KEY", "OME_API_SECRET"):
-                needs[name] = "OME is driven with it (or set DRY_RUN_PROVISIONING=true)"
+        needs["OME_PLAYBACK_BASE_URL"] = f"channels play there {_OR_DRY_RUN}"
+    return needs | (_api_needs(settings) if role == "api" else _worker_needs(settings))
+
+
+def _api_needs(settings: Settings) -> dict[str, str]:
+    needs = {"AUTH_SERVICE_BASE_URL": "viewer tokens are introspected there"}
+    if settings.app_env != "development":
+        needs["SERVICE_AUTH_TOKEN"] = "admin and internal routes are guarded by it"
+    if settings.app_env == "production":
+        needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
+        needs["AUTH_SERVICE_INTERNAL_TOKEN"] = "the token service knows us by it"
+    return needs
+
+
+def _worker_needs(settings: Settings) -> dict[str, str]:
+    needs: dict[str, str] = {}
+    if settings.event_source == "pubsub":
+        needs["PUBSUB_UPLOAD_SUBSCRIPTION"] = "EVENT_SOURCE is pubsub"
+    if not settings.dry_run_provisioning:
+        for name in ("OME_API_BASE_URL", "OME_API_KEY", "OME_API_SECRET"):
+            needs[name] = f"OME is driven with it {_OR_DRY_RUN}"
     return needs
 
 
@@ -257,6 +288,15 @@ def _valid(value: str, parse: Callable[[str], object]) -> str:
     except InvalidInput as error:
         raise ValueError(error.reason) from error
     return value
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """`10.0.0.0/8,::1/128` to networks. Raises ValueError with a sentence."""
+    entries = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return tuple(ip_network(entry) for entry in entries)
+    except ValueError as error:
+        raise ValueError(f"must be networks such as 10.0.0.0/8, comma separated: {error}") from error
 
 
 def revealed(secret: SecretStr | None) -> str:

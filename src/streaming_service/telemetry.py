@@ -21,6 +21,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from streaming_service.context import correlation_id
 
 LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
+INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 # The metric names of the interface do not carry `_created` companions.
@@ -125,10 +126,18 @@ class Metrics:
         self._introspections = Counter(
             "streaming_introspection", "Viewer token look-ups by result.", ["result"], registry=registry
         )
+        # On the hot path: finding a labelled child costs more than counting it.
+        self._looked_up = {result: self._introspections.labels(result) for result in INTROSPECTIONS}
         self._deliveries = Counter(
             "streaming_deliveries",
             "Delivery attempts by endpoint and result.",
             ["endpoint", "result"],
+            registry=registry,
+        )
+        self._ome_hooks = Counter(
+            "streaming_ome_webhooks",
+            "Webhooks from OME by what became of them.",
+            ["hook", "result"],
             registry=registry,
         )
         self._channels = Gauge("streaming_channels", "Channels by status.", ["status"], registry=registry)
@@ -158,10 +167,13 @@ class Metrics:
         self._uploads.labels(result).inc()
 
     def introspection(self, result: str) -> None:
-        self._introspections.labels(result).inc()
+        self._looked_up[result].inc()
 
     def delivery(self, endpoint: str, result: str) -> None:
         self._deliveries.labels(endpoint, result).inc()
+
+    def ome_hook(self, hook: str, result: str) -> None:
+        self._ome_hooks.labels(hook, result).inc()
 
     def channels(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():

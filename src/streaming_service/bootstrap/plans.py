@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 from streaming_service.adapters.webhooks import Route
+from streaming_service.application.ome_hooks import HookPolicy
 from streaming_service.application.provisioning import ConvergencePolicy
 from streaming_service.domain.content import Classification
 from streaming_service.domain.ladder import Ladder, parse_ladder
-from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.wish import SpecPolicy
-from streaming_service.settings import Settings, revealed
+from streaming_service.settings import Settings, parse_networks, revealed
 
 
 def spec_policy(settings: Settings) -> SpecPolicy:
@@ -44,6 +45,19 @@ def convergence_policy(settings: Settings) -> ConvergencePolicy:
         window=settings.reconciliation_window_minutes * 60,
         drain_after=settings.signed_url_ttl_seconds if drain is None else drain,
         playable_timeout=settings.playable_timeout_seconds,
+    )
+
+
+def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> HookPolicy:
+    """How OME's webhooks are answered."""
+    return HookPolicy(
+        ladders=ladders_by_application(specs),
+        stream_prefix=settings.ome_stream_prefix,
+        playlist=settings.ome_playlist,
+        cdn_only=settings.ome_playback_cdn_only,
+        edges=parse_networks(settings.ome_edge_networks),
+        alert_endpoints=notifier.endpoints,
+        audit_topic=notifier.audit_topic,
     )
 
 

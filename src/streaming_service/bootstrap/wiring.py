@@ -31,12 +31,20 @@ from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
+from streaming_service.application.ome_hooks import ClosedGate, OmeHooks
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, Fleet, MediaLibrary, Store
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
+from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.bootstrap.media import open_media
-from streaming_service.bootstrap.plans import convergence_policy, ladders_by_application, routes, spec_policy
+from streaming_service.bootstrap.plans import (
+    convergence_policy,
+    hook_policy,
+    ladders_by_application,
+    routes,
+    spec_policy,
+)
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.context import correlation_id
 from streaming_service.domain.notification import Notifier
@@ -64,6 +72,7 @@ class Service:
     intake: Intake
     administration: Administration
     playback: Playback
+    hooks: OmeHooks | None
     reconciliation: Reconciliation
     convergence: ConvergenceLoop
     delivery: DeliveryLoop
@@ -162,6 +171,7 @@ class _Wiring:
                 wake_delivery=self.delivery_bell.ring,
             ),
             playback=playback,
+            hooks=self._hooks(changed),
             reconciliation=Reconciliation(
                 store=store,
                 fleet=fleet,
@@ -237,6 +247,7 @@ class _Wiring:
             playlist=settings.ome_playlist,
             timeout=timeout,
             sleep=self.clock.sleep,
+            fitted=bool(revealed(settings.ome_webhook_secret)),
         )
         return StaticFleet([origin])
 
@@ -273,6 +284,23 @@ class _Wiring:
                 entitlement_required=settings.playback_require_entitlement,
             ),
             time=time.time,
+        )
+
+    def _hooks(self, changed: Callable[[str], None]) -> OmeHooks | None:
+        offered = revealed(self.settings.ome_webhook_secret).split(",")
+        secrets = tuple(secret.strip() for secret in offered if secret.strip())
+        if not secrets:
+            return None
+        policy = hook_policy(self.settings, self.specs, self.notifier)
+        return OmeHooks(
+            secrets=secrets,
+            directory=StreamDirectory(self.store, policy.stream_prefix, monotonic=time.monotonic),
+            store=self.store,
+            policy=policy,
+            gate=ClosedGate(),
+            clock=self.clock,
+            meter=self.metrics,
+            changed=changed,
         )
 
     def _delivery(self) -> DeliveryLoop:

@@ -1,5 +1,6 @@
 """The API of one process: an HTTP server around a `Service`."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,8 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
 
+_REFRESH_SECONDS = 2.0
+
 
 @asynccontextmanager
 async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
@@ -22,12 +25,29 @@ async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
         settings.http_host,
         settings.http_port,
         grace_seconds=settings.shutdown_grace_seconds,
+        idle_seconds=settings.http_idle_seconds,
     )
-    await server.start()
+    async with _remembering_streams(service):
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+@asynccontextmanager
+async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
+    """What OME may ask about is kept in memory, so that it is answered while the store is down."""
+    if service.hooks is None:
+        yield
+        return
+    directory = service.hooks.directory
+    task = asyncio.create_task(directory.keep_fresh(_REFRESH_SECONDS, service.clock.sleep))
     try:
-        yield server
+        yield
     finally:
-        await server.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def api_context(service: Service) -> ApiContext:
@@ -53,4 +73,5 @@ def api_context(service: Service) -> ApiContext:
         openapi=settings.app_env != "production" if settings.openapi_enabled is None else settings.openapi_enabled,
         check_ready=service.store.check,
         version=__version__,
+        hooks=service.hooks,
     )

@@ -45,16 +45,22 @@ class Ome:
         self._transport = transport
         self.prefix = f"it{secrets.token_hex(3)}-"
         self.client = self.client_with(token)
-        self.origin = OmeOrigin(
+        self._playback_url = playback_url
+        self.origin = self.origin_with(fitted=False)
+        self._count = 0
+
+    def origin_with(self, *, fitted: bool) -> OmeOrigin:
+        """`fitted`: as one that gets its ladders from our webhook."""
+        return OmeOrigin(
             "default",
             self.client,
             self._caller("ome-playback"),
-            playback_url,
+            self._playback_url,
             playlist="master",
             timeout=5.0,
             sleep=asyncio.sleep,
+            fitted=fitted,
         )
-        self._count = 0
 
     def client_with(self, token: str, *, url: str | None = None, vhost: str = "default") -> OmeClient:
         caller = self._caller("ome", tolerated=frozenset({500}))

@@ -82,10 +82,22 @@ class Output(Struct, rename="camel"):
     playlists: list[OutputPlaylist] = []
 
 
+class VideoTrack(Struct, rename="camel"):
+    """Sides in pixels."""
+
+    width: int = 0
+    height: int = 0
+
+
+class Track(Struct, rename="camel"):
+    type: str = ""
+    video: VideoTrack | None = None
+
+
 class StreamInput(Struct, rename="camel"):
     created_time: str = ""
     source_type: str = ""
-    tracks: list[dict[str, Any]] = []
+    tracks: list[Track] = []
 
 
 class StreamState(Struct, rename="camel"):
@@ -94,6 +106,13 @@ class StreamState(Struct, rename="camel"):
     name: str = ""
     input: StreamInput | None = None
     outputs: list[Output] = []
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """Width and height of the picture that comes in; zeros as long as OME does not know."""
+        tracks = self.input.tracks if self.input else []
+        video = next((track.video for track in tracks if track.video), VideoTrack())
+        return video.width, video.height
 
 
 def ome_time(moment: datetime) -> str:

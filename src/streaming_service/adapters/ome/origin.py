@@ -19,6 +19,8 @@ from streaming_service.adapters.ome.models import (
 from streaming_service.adapters.ome.playlist import first_media, parse_multivariant
 from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.domain.channel import Placement
+from streaming_service.domain.ladder import Rung
+from streaming_service.domain.transcode import fit
 from streaming_service.errors import NotFound, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
@@ -30,7 +32,10 @@ _FIRST_BYTES = 64 * 1024 * 1024  # a whole segment of the largest rung fits; mor
 
 
 class OmeOrigin:
-    """`playback` fetches what viewers fetch, from `playback_url`; seconds throughout."""
+    """`playback` fetches what viewers fetch, from `playback_url`; seconds throughout.
+
+    `fitted`: OME asks us for its ladders, and gets them fitted to the source (the transcode webhook).
+    """
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class OmeOrigin:
         playlist: str,
         timeout: float,
         sleep: Callable[[float], Awaitable[None]],
+        fitted: bool = False,
     ) -> None:
         self.name = name
         self._client = client
@@ -50,6 +56,7 @@ class OmeOrigin:
         self._playlist = playlist
         self._timeout = timeout
         self._sleep = sleep
+        self._fitted = fitted
 
     async def start(self, placement: Placement, now: datetime) -> None:
         """Create the scheduled channel, looping from its beginning now."""
@@ -94,7 +101,10 @@ class OmeOrigin:
         manifest = parse_multivariant(_text(answer), url)
         if manifest is None or not manifest.variants:
             return PlayabilityReport(Playability.MALFORMED, "manifest is no multivariant playlist")
-        if missing := manifest.missing(placement.rungs):
+        missing = manifest.missing(placement.rungs)
+        if missing and self._fitted:
+            missing = manifest.missing(await self._fitting(placement))
+        if missing:
             return PlayabilityReport(Playability.INCOMPLETE, f"manifest lacks {', '.join(missing)}")
         return await self._media(manifest.variants[0][0])
 
@@ -107,6 +117,15 @@ class OmeOrigin:
         program = state.current_program
         item = program.current_item if program else None
         return bool(program and program.state == "onair" and item and item.current_position == 0)
+
+    async def _fitting(self, placement: Placement) -> tuple[Rung, ...]:
+        """The rungs that the transcode webhook answers for the source as OME sees it: it never scales up."""
+        try:
+            state = await self._client.stream(placement.application, placement.stream)
+        except NotFound:
+            return placement.rungs
+        width, height = state.source_size
+        return fit(placement.ladder, width, height)
 
     async def _media(self, url: str) -> PlayabilityReport:
         answer = await self._fetch(url)

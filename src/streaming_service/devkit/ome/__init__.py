@@ -12,5 +12,15 @@ from streaming_service.devkit.ome.packager import Package, Packager
 from streaming_service.devkit.ome.server import StandInOme
 from streaming_service.devkit.ome.synthetic import SyntheticPackager
 from streaming_service.devkit.ome.timing import Timing
+from streaming_service.devkit.ome.webhooks import Webhook
 
-__all__ = ["FfmpegPackager", "MediaFacts", "Package", "Packager", "StandInOme", "SyntheticPackager", "Timing"]
+__all__ = [
+    "FfmpegPackager",
+    "MediaFacts",
+    "Package",
+    "Packager",
+    "StandInOme",
+    "SyntheticPackager",
+    "Timing",
+    "Webhook",
+]

@@ -8,6 +8,7 @@ from streaming_service.devkit.ome.live import LiveWindow, OpenItem, Segment, usa
 from streaming_service.devkit.ome.packager import Package
 from streaming_service.devkit.ome.schedule import Playhead, Program, Schedule, current_program, playhead
 from streaming_service.devkit.ome.timing import Timing
+from streaming_service.devkit.ome.webhooks import Outputs
 
 _END_OF_TIME = float("inf")
 
@@ -20,7 +21,10 @@ class OnAir(Struct, frozen=True):
 
 
 class Channel:
-    """Times are seconds since the epoch. `tick` gives the next moment at which OME looks into its folder."""
+    """Times are seconds since the epoch. `tick` gives the next moment at which OME looks into its folder.
+
+    `outputs` is None until it is known what the channel is served as.
+    """
 
     def __init__(
         self, schedule: Schedule, *, written: float, ticks: "Ticks", timing: Timing, random: Random, open_item: OpenItem
@@ -40,6 +44,7 @@ class Channel:
         begins = self.plays - timing.segment_seconds
         self.window = LiveWindow(begins, self.appears, timing.window, open_item)
         self._open = open_item
+        self.outputs: Outputs | None = None
         self.bytes_out = 0
         self.last_sent = self.appears
 
@@ -67,7 +72,7 @@ class Channel:
     @property
     def audio(self) -> bool:
         """Whether the channel has sound once it plays."""
-        return self._loaded.stream.audio_track
+        return self._loaded.stream.audio_track and (self.outputs is None or self.outputs.audio)
 
     @property
     def deleted(self) -> bool:

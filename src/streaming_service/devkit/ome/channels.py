@@ -1,24 +1,33 @@
 """The scheduled channels of one application and their `.sch` files, which survive a restart."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
 import msgspec
 
+from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.channel import Channel, Ticks
 from streaming_service.devkit.ome.packager import Package, Packager
 from streaming_service.devkit.ome.rest import ApiError
 from streaming_service.devkit.ome.schedule import Schedule
 from streaming_service.devkit.ome.timing import Timing
+from streaming_service.devkit.ome.webhooks import Outputs, local_outputs
 from streaming_service.domain.ladder import Ladder
 
 # OME writes XML. Nothing but OME reads these files, so ours are JSON.
 _SUFFIX = ".sch"
 
+# Name, creation, source and whether it has sound → what the channel is served as.
+AskOutputs = Callable[[str, float, MediaFacts, bool], Awaitable[Outputs]]
+
 
 class Channels:
-    """Raises ApiError with the words of OME. `now` is the clock, seconds since the epoch."""
+    """Raises ApiError with the words of OME. `now` is the clock, seconds since the epoch.
+
+    With `ask` each channel is served as a webhook says, otherwise all are served as the ladder says.
+    """
 
     def __init__(
         self,
@@ -30,6 +39,7 @@ class Channels:
         timing: Timing,
         random: Random,
         now: Callable[[], float],
+        ask: AskOutputs | None = None,
     ) -> None:
         self.ladder = ladder
         self.now = now
@@ -40,6 +50,8 @@ class Channels:
         self._random = random
         self._ticks = Ticks(now(), timing.poll)
         self._channels: dict[str, Channel] = {}
+        self._ask = ask
+        self._asking: set[asyncio.Task[None]] = set()
         # Working out a path costs more than all else that a request does.
         self._paths: dict[str, Path | None] = {}
 
@@ -49,6 +61,12 @@ class Channels:
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             schedule = msgspec.json.decode(path.read_bytes(), type=Schedule)
             self._channels[schedule.stream.name] = self._new(schedule)
+
+    async def stop(self) -> None:
+        """Nothing is asked any more."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
 
     def create(self, schedule: Schedule) -> None:
         name, now = schedule.stream.name, self.now()
@@ -82,12 +100,16 @@ class Channels:
         channel = self._present(name)
         return channel if channel and channel.listed(self.now()) else None
 
-    def open_item(self, url: str) -> Package | None:
-        """The media behind `file://…`. Unlike OME we do not leave the media root: what is outside is missing."""
+    def open_item(self, url: str, outputs: Outputs | None) -> Package | None:
+        """The media behind `file://…`; None while it is not known what to make of it."""
+        path = self._file(url)
+        return self._packager.open(path, outputs.ladder, self._timing.segment_seconds) if path and outputs else None
+
+    def _file(self, url: str) -> Path | None:
+        """Unlike OME we do not leave the media root: what is outside is missing."""
         if url not in self._paths:
             self._paths[url] = self._below_media_root(url)
-        path = self._paths[url]
-        return self._packager.open(path, self.ladder, self._timing.segment_seconds) if path else None
+        return self._paths[url]
 
     def _below_media_root(self, url: str) -> Path | None:
         if not url.startswith("file://"):
@@ -106,14 +128,36 @@ class Channels:
         return channel
 
     def _new(self, schedule: Schedule) -> Channel:
-        return Channel(
+        channel = Channel(
             schedule,
             written=self.now(),
             ticks=self._ticks,
             timing=self._timing,
             random=self._random,
-            open_item=self.open_item,
+            open_item=lambda url: self.open_item(url, channel.outputs),
         )
+        if self._ask is None:
+            channel.outputs = local_outputs(self.ladder)
+        else:
+            task = asyncio.get_running_loop().create_task(self._decide(self._ask, channel, schedule))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+        return channel
+
+    async def _decide(self, ask: AskOutputs, channel: Channel, schedule: Schedule) -> None:
+        """OME asks once, when it has seen the first frames. Of a file that is not there it never sees any."""
+        await asyncio.sleep(max(0.0, channel.appears - self.now()))
+        facts = await self._first_facts(schedule)
+        name, audio = schedule.stream.name, schedule.stream.audio_track
+        channel.outputs = await ask(name, channel.appears, facts, audio) if facts else local_outputs(self.ladder)
+
+    async def _first_facts(self, schedule: Schedule) -> MediaFacts | None:
+        items = [item for program in schedule.programs or () for item in program.items]
+        for item in (*items, *(schedule.fallback or ())):
+            path = self._file(item.url)
+            if path and (facts := await self._packager.examine(path)):
+                return facts
+        return None
 
     def _write(self, schedule: Schedule) -> bool:
         """False for a name that leads elsewhere: OME writes the file there and never finds it again; we write none."""

@@ -9,8 +9,8 @@ AUDIO_BITRATE = 128_000
 
 
 def encoded_size(width: int, height: int) -> tuple[int, int]:
-    """OME rounds the width up to a multiple of 4 (854 becomes 856); H.264 wants an even height."""
-    return -(-width // 4) * 4, -(-height // 2) * 2
+    """OME rounds each side up to a multiple of 4: 854x480 becomes 856x480, 480x854 becomes 480x856."""
+    return -(-width // 4) * 4, -(-height // 4) * 4
 
 
 def arguments(source: Path, folder: Path, ladder: Ladder, facts: MediaFacts, segment_seconds: float) -> list[str]:

@@ -82,6 +82,13 @@ class FfmpegPackager:
         # What was cut off is unfinished: the next start begins it again.
         self._packages = {key: package for key, package in self._packages.items() if package.complete}
 
+    async def examine(self, path: Path) -> MediaFacts | None:
+        try:
+            facts = await probe(path)
+        except (OSError, FfmpegFailed):
+            return None
+        return facts if facts and facts.video else None
+
     def open(self, path: Path, ladder: Ladder, segment_seconds: float) -> FfmpegPackage | None:
         try:
             status = path.stat()

@@ -51,6 +51,10 @@ class Packager(Protocol):
 
     async def stop(self) -> None: ...
 
+    async def examine(self, path: Path) -> MediaFacts | None:
+        """What the file holds, without packaging it; None when there is none, or no media in it."""
+        ...
+
     def open(self, path: Path, ladder: Ladder, segment_seconds: float) -> Package | None:
         """The package of this file, begun if need be; None when there is no such file. Cheap: each request asks."""
         ...

@@ -10,8 +10,8 @@ from msgspec import Struct
 from streaming_service.devkit.ome.channel import Channel
 from streaming_service.devkit.ome.inventory import VirtualHost
 from streaming_service.devkit.ome.packager import Package
-from streaming_service.devkit.ome.playlists import Chunk, Names, Variant, chunklist, multivariant, playlist_rungs
-from streaming_service.domain.ladder import Ladder
+from streaming_service.devkit.ome.playlists import Chunk, Names, Variant, chunklist, multivariant
+from streaming_service.devkit.ome.webhooks import Outputs, Webhook, admitted
 
 MASTER_MAX_AGE = 5
 CHUNKLIST_MAX_AGE = 1
@@ -38,13 +38,21 @@ class Asked(Struct, frozen=True):
     query: dict[str, str]
     names: Names
     channel: Channel
-    ladder: Ladder
+    outputs: Outputs
 
 
 class Playback:
     """Serves one virtual host; `absolute` names chunklists with their whole path."""
 
-    def __init__(self, vhost: Callable[[], VirtualHost], now: Callable[[], float], *, absolute: bool = False) -> None:
+    def __init__(
+        self,
+        vhost: Callable[[], VirtualHost],
+        now: Callable[[], float],
+        *,
+        absolute: bool = False,
+        admission: Webhook | None = None,
+    ) -> None:
+        self._admission = admission
         self._vhost = vhost
         self._now = now
         self._absolute = absolute
@@ -59,22 +67,33 @@ class Playback:
             return _refused(_SERVER)
         stream, _, file = rest.partition("/")
         channel = channels.find(stream)
-        if channel is None:
+        outputs = channel.outputs if channel else None
+        if channel is None or outputs is None or not outputs.playlists:
             return _refused(_CORS)
+        if file.removesuffix(".m3u8") in outputs.playlists and not await self._admitted(request):
+            return web.Response(status=401, headers=_CORS, content_type="text/html")
         query = dict(request.rel_url.query)
         legacy = query.get("_HLS_legacy") == "YES"
         names = Names.of(self._vhost().name, app, stream, absolute=self._absolute, legacy=legacy)
-        answer = await self._serve(Asked(file, query, names, channel, channels.ladder))
+        answer = await self._serve(Asked(file, query, names, channel, outputs))
         if request.method == "GET" and isinstance(answer.body, bytes):
             channel.bytes_out += len(answer.body)
             channel.last_sent = self._now()
         return answer
 
+    async def _admitted(self, request: web.BaseRequest) -> bool:
+        """Asked on each fetch of a multivariant playlist only: the rest is open to whoever knows its name."""
+        if self._admission is None:
+            return True
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        address, port = (str(peer[0]), int(peer[1])) if peer else ("", 0)
+        return await admitted(self._admission, (address, port), str(request.url), self._now())
+
     async def _serve(self, asked: Asked) -> web.Response:
         now = self._now()
         segments = asked.channel.segments(now)
         if not segments:
-            empty = asked.file.removesuffix(".m3u8") in playlist_rungs(asked.ladder)
+            empty = asked.file.removesuffix(".m3u8") in asked.outputs.playlists
             if empty and asked.channel.empty_answer(now):
                 return web.Response(status=201, headers=_CORS, content_type="text/html")
             return _refused(_CORS)
@@ -123,17 +142,17 @@ class Playback:
 
 
 def _master(asked: Asked, package: Package) -> web.Response:
-    rungs = playlist_rungs(asked.ladder).get(asked.file.removesuffix(".m3u8"))
+    rungs = asked.outputs.playlists.get(asked.file.removesuffix(".m3u8"))
     if rungs is None:
         return _refused(_CORS)
     framerate = package.facts.framerate if package.facts else 25.0
-    variants = [Variant(rung, asked.ladder.rungs[rung], package.codec(rung), framerate) for rung in rungs]
-    audio = len(asked.ladder.rungs) if asked.channel.audio else None
+    variants = [Variant(rung, asked.outputs.ladder.rungs[rung], package.codec(rung), framerate) for rung in rungs]
+    audio = len(asked.outputs.ladder.rungs) if asked.channel.audio else None
     return _playlist(multivariant(asked.names, variants, audio), MASTER_MAX_AGE)
 
 
 def _has_track(asked: Asked, track: int, kind: str) -> bool:
-    rungs = len(asked.ladder.rungs)
+    rungs = len(asked.outputs.ladder.rungs)
     return track < rungs if kind == "video" else track == rungs and asked.channel.audio
 
 

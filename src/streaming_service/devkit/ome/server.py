@@ -11,8 +11,9 @@ from typing import Self
 
 from aiohttp import web
 
+from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.apps import Applications
-from streaming_service.devkit.ome.channels import Channels
+from streaming_service.devkit.ome.channels import AskOutputs, Channels
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
 from streaming_service.devkit.ome.inventory import Application, Inventory, VirtualHost
 from streaming_service.devkit.ome.packager import Packager
@@ -35,6 +36,7 @@ from streaming_service.devkit.ome.stats import Statistics
 from streaming_service.devkit.ome.streams import Streams
 from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.vhosts import VirtualHosts
+from streaming_service.devkit.ome.webhooks import Outputs, Webhook, transcode
 from streaming_service.domain.ladder import Ladder
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -49,6 +51,7 @@ class StandInOme:
 
     `applications` are the ones of `Server.xml`, each with its ladder, on the read-only virtual host `vhost`.
     `state_dir` holds the `.sch` files and packaged media and survives a restart; everything else does not.
+    The webhooks are asked about the renditions of each stream, and about each master playlist that is fetched.
     `now` is the wall clock in seconds since the epoch, `rng` draws the delays.
     """
 
@@ -67,6 +70,8 @@ class StandInOme:
         latency: float = 0.0,
         packager: Packager | None = None,
         absolute_chunklists: bool = False,
+        transcode_webhook: Webhook | None = None,
+        admission_webhook: Webhook | None = None,
         now: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
@@ -81,6 +86,8 @@ class StandInOme:
         self._ports = {"api": api_port, "playback": playback_port}
         self._packager = packager or FfmpegPackager(state_dir / "packages")
         self._path_depth = -1 if absolute_chunklists else 0
+        self._transcode_webhook = transcode_webhook
+        self._admission_webhook = admission_webhook
         self._now = now
         self._rng = rng or random.Random()
         self._inventory = Inventory()
@@ -103,7 +110,12 @@ class StandInOme:
         """
         await self._packager.start()
         self._load()
-        playback = Playback(lambda: self._inventory.vhost(self._vhost), self._now, absolute=self._path_depth < 0)
+        playback = Playback(
+            lambda: self._inventory.vhost(self._vhost),
+            self._now,
+            absolute=self._path_depth < 0,
+            admission=self._admission_webhook,
+        )
         try:
             await self._listen("api", self._late(self._answer))
             await self._listen("playback", self._late(playback.handle))
@@ -116,6 +128,10 @@ class StandInOme:
         runners, self._runners = self._runners, []
         for runner in runners:
             await runner.cleanup()
+        for vhost in self._inventory.vhosts.values():
+            for application in vhost.applications.values():
+                if application.channels:
+                    await application.channels.stop()
         await self._packager.stop()
 
     async def restart(self, *, wipe: bool = False) -> None:
@@ -152,6 +168,7 @@ class StandInOme:
                 timing=self.timing,
                 random=self._rng,
                 now=self._now,
+                ask=self._asker(name, ladder),
             )
             channels.load()
             config = application_config(name, ladder, self.media_root, folder, self._path_depth)
@@ -163,6 +180,16 @@ class StandInOme:
         ScheduledChannels(self._inventory).register(self._router)
         Streams(self._inventory, self._path_depth).register(self._router)
         Statistics(self._inventory, self._now()).register(self._router)
+
+    def _asker(self, application: str, ladder: Ladder) -> AskOutputs | None:
+        hook, vhost = self._transcode_webhook, self._vhost
+        if hook is None:
+            return None
+
+        async def ask(name: str, created: float, facts: MediaFacts, audio: bool) -> Outputs:
+            return await transcode(hook, ladder, (vhost, application, name), created, facts, audio=audio)
+
+        return ask
 
     async def _listen(self, name: str, handler: Handler) -> None:
         runner = web.ServerRunner(web.Server(handler), shutdown_timeout=_SHUTDOWN_SECONDS)

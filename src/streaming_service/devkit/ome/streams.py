@@ -4,9 +4,9 @@ from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.channel import Channel
 from streaming_service.devkit.ome.ffmpeg_command import AUDIO_BITRATE, encoded_size
 from streaming_service.devkit.ome.inventory import Inventory, Json
-from streaming_service.devkit.ome.playlists import playlist_rungs
 from streaming_service.devkit.ome.rest import Call, Reply, Router, ok
 from streaming_service.devkit.ome.schedule import timestamp
+from streaming_service.devkit.ome.webhooks import Outputs
 from streaming_service.domain.ladder import Ladder
 
 _PATH = "/v1/vhosts/{vhost}/apps/{app}/streams"
@@ -29,7 +29,8 @@ class Streams:
         return ok(channels.names() if channels else [])
 
     def show(self, call: Call) -> Reply:
-        channel, ladder, now = self._find(*call.params)
+        channel, now = self._find(*call.params)
+        outputs = channel.outputs
         package = channel.package(now)
         facts = package.facts if package else None
         stream: Json = {
@@ -41,12 +42,12 @@ class Streams:
             },
             "outputs": [],
         }
-        if facts:
+        if facts and outputs and outputs.playlists:
             stream["outputs"] = [
                 {
                     "name": call.params[2],
-                    "playlists": _playlists(ladder, self._path_depth, audio=channel.audio),
-                    "tracks": _output_tracks(facts, ladder, audio=channel.audio),
+                    "playlists": _playlists(outputs, self._path_depth, audio=channel.audio),
+                    "tracks": _output_tracks(facts, outputs.ladder, audio=channel.audio),
                 }
             ]
         return ok(stream)
@@ -56,18 +57,19 @@ class Streams:
         self._find(*call.params)
         return ok()
 
-    def _find(self, vhost: str, app: str, name: str) -> tuple[Channel, Ladder, float]:
+    def _find(self, vhost: str, app: str, name: str) -> tuple[Channel, float]:
         application = self._inventory.application(vhost, app)
         channel = application.channels.find(name) if application.channels else None
         if channel is None or application.channels is None:
             raise self._inventory.stream_missing(application, name)
-        return channel, application.channels.ladder, application.channels.now()
+        return channel, application.channels.now()
 
 
-def _playlists(ladder: Ladder, path_depth: int, *, audio: bool) -> list[Json]:
+def _playlists(outputs: Outputs, path_depth: int, *, audio: bool) -> list[Json]:
     sound: Json = {"audioVariantName": "aac_audio"} if audio else {}
     lists: list[Json] = []
-    for file_name, rungs in playlist_rungs(ladder).items():
+    ladder = outputs.ladder
+    for file_name, rungs in outputs.playlists.items():
         names = [ladder.rungs[rung].name for rung in rungs]
         renditions = [{"name": name, "videoVariantName": f"video_{name}", **sound} for name in names]
         options = {"enableTsPackaging": False, "hlsChunklistPathDepth": path_depth, "webrtcAutoAbr": True}

@@ -52,6 +52,9 @@ class SyntheticPackager:
     async def stop(self) -> None:
         """Nothing to do."""
 
+    async def examine(self, path: Path) -> MediaFacts | None:
+        return None if path.name in self._missing else self._facts.get(path.name, _DEFAULT_FACTS)
+
     def open(self, path: Path, ladder: Ladder, segment_seconds: float) -> SyntheticPackage | None:
         if path.name in self._missing:
             return None

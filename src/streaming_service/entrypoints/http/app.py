@@ -10,6 +10,7 @@ from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
 from streaming_service.entrypoints.http.failures import answer_problem
 from streaming_service.entrypoints.http.health import health_router
+from streaming_service.entrypoints.http.hooks import hooks_router
 from streaming_service.entrypoints.http.internal import internal_router
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.metrics import metrics
@@ -54,4 +55,4 @@ def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
         guards=[metrics_guard(api.metrics_token)],
         security=[{"metricsToken": []}],
     )
-    return [health_router, guarded, scraped]
+    return [health_router, guarded, scraped, *([hooks_router] if api.hooks else [])]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from streaming_service.application.administration import Administration
 from streaming_service.application.intake import Intake
+from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
 from streaming_service.entrypoints.http.views import ChannelViews
@@ -17,7 +18,7 @@ class ApiContext:
 
     `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service, without
     `metrics_token` everybody may scrape: both in development only. `body_limit` is in bytes. `check_ready` raises a
-    StreamingServiceError while this process should get no traffic.
+    StreamingServiceError while this process should get no traffic. Without `hooks` OME's webhooks are not answered.
     """
 
     playback: Playback
@@ -32,3 +33,4 @@ class ApiContext:
     openapi: bool
     check_ready: Callable[[], Awaitable[None]]
     version: str
+    hooks: OmeHooks | None = None

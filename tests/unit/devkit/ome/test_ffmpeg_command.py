@@ -11,7 +11,9 @@ from streaming_service.domain.ladder import parse_ladder
 LADDER = parse_ladder("480p|854x480|1200,360p|640x360|700")
 
 
-@pytest.mark.parametrize(("asked", "made"), [((854, 480), (856, 480)), ((406, 721), (408, 722))])
+@pytest.mark.parametrize(
+    ("asked", "made"), [((854, 480), (856, 480)), ((406, 721), (408, 724)), ((480, 854), (480, 856))]
+)
 def test_encoded_size(asked: tuple[int, int], made: tuple[int, int]) -> None:
     assert encoded_size(*asked) == made
 
