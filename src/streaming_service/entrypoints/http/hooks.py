@@ -12,7 +12,9 @@ from litestar import Request, Response, Router, post
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.context import correlation_id
 from streaming_service.domain.ome_webhook import SIGNATURE_HEADER
+from streaming_service.entrypoints.http.described import refusals
 from streaming_service.entrypoints.http.failures import Refuse
+from streaming_service.entrypoints.http.hooks_described import AdmissionOperation, AlertOperation, TranscodeOperation
 from streaming_service.entrypoints.http.parameters import Api
 from streaming_service.entrypoints.http.problems import Failure
 from streaming_service.errors import InvalidInput, NotFound
@@ -20,6 +22,7 @@ from streaming_service.errors import InvalidInput, NotFound
 HookRequest = Request[Any, Any, Any]
 Answer = dict[str, Any]
 
+_REFUSALS = refusals(400, 401, 404, 413)
 _BAD_SIGNATURE = Failure(
     401,
     "bad_signature",
@@ -28,21 +31,42 @@ _BAD_SIGNATURE = Failure(
 )
 
 
-@post("/admission", status_code=200)
+@post(
+    "/admission",
+    status_code=200,
+    summary="May this client publish or play?",
+    operation_id="omeAdmission",
+    operation_class=AdmissionOperation,
+    responses=_REFUSALS,
+)
 async def admission(request: HookRequest, api: Api) -> Response[Answer]:
     """May somebody publish or play?"""
     hooks = _configured(api.hooks)
     return await _answer(request, hooks, "admission", hooks.admission)
 
 
-@post("/transcode", status_code=200)
+@post(
+    "/transcode",
+    status_code=200,
+    summary="Which renditions does this stream get?",
+    operation_id="omeTranscode",
+    operation_class=TranscodeOperation,
+    responses=_REFUSALS,
+)
 async def transcode(request: HookRequest, api: Api) -> Response[Answer]:
     """Which renditions does a stream get?"""
     hooks = _configured(api.hooks)
     return await _answer(request, hooks, "transcode", hooks.transcode)
 
 
-@post("/alert", status_code=200)
+@post(
+    "/alert",
+    status_code=200,
+    summary="OME noticed something",
+    operation_id="omeAlert",
+    operation_class=AlertOperation,
+    responses=refusals(400, 401, 404, 413, 503),
+)
 async def alert(request: HookRequest, api: Api) -> Response[Answer]:
     """OME noticed something."""
     hooks = _configured(api.hooks)
@@ -73,5 +97,9 @@ async def _answer(
         raise Refuse(Failure(400, "malformed_webhook", f"{error}.")) from error
 
 
-# OME alone speaks to these, and OpenAPI has no words for its signature.
-hooks_router = Router("/hooks/ome", route_handlers=[admission, transcode, alert], include_in_schema=False)
+hooks_router = Router(
+    "/hooks/ome",
+    route_handlers=[admission, transcode, alert],
+    tags=["OME webhooks"],
+    security=[{"omeSignature": []}],
+)

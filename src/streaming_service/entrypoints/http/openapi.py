@@ -44,6 +44,12 @@ _COMPONENTS = Components(
         "serviceTokenHeader": SecurityScheme(
             type="apiKey", name="x-service-token", security_scheme_in="header", description="A service token."
         ),
+        "omeSignature": SecurityScheme(
+            type="apiKey",
+            name="X-OME-Signature",
+            security_scheme_in="header",
+            description="Unpadded base64url of HMAC-SHA1(OME_WEBHOOK_SECRET, raw body).",
+        ),
         "metricsToken": SecurityScheme(type="http", scheme="bearer", description="The metrics token."),
     },
     headers={
@@ -67,6 +73,7 @@ _TAGS = [
     Tag(name="dead letters", description="Messages that could not be understood."),
     Tag(name="deliveries", description="Notifications that are owed, and what became of them."),
     Tag(name="internal", description="For other services."),
+    Tag(name="OME webhooks", description="For OvenMediaEngine; not there unless OME_WEBHOOK_SECRET is set."),
     Tag(name="health", description="For orchestrators."),
     Tag(name="metrics", description="For scrapers."),
     Tag(name="documentation", description="This."),
