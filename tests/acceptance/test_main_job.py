@@ -1,7 +1,10 @@
 """`make run`, from outside: what it prints, what plays, what is refused, and how it ends."""
 
+import asyncio
+import shutil
 import signal
 import socket
+import subprocess
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from streaming_service.devkit.media.clip import make_clip
 from streaming_service.devkit.media.ffmpeg import run_ffmpeg
 from tests.acceptance.harness import Process, fetch, free_ports, get_json, running, watch
+from tests.conftest import require_component
 
 pytestmark = [pytest.mark.anyio, pytest.mark.ffmpeg]
 
@@ -98,6 +102,21 @@ async def test_every_neighbour_was_told_in_its_own_shape(stack: Stack) -> None:
     assert {"stream.provisioned", "cdn.warmup"} <= events
     assert (await received("/observability"))[0]["body"]["event"] == "stream.provisioned"
     assert (await received("/cdn/warmup"))[0]["body"]["url"].startswith(stack.edge)
+
+
+async def test_prometheus_understands_every_metric(stack: Stack) -> None:
+    promtool = shutil.which("promtool")
+    require_component(promtool is not None, "promtool", "Install it, on Debian with: apt-get install prometheus")
+    status, page, _ = await fetch(f"{stack.api}/metrics", {"authorization": "Bearer dev-metrics-token"})
+    assert status == 200
+    command = [promtool or "", "check", "metrics"]
+    lint = await asyncio.to_thread(subprocess.run, command, input=page, capture_output=True, check=False)
+    # That name is fixed by the dashboards that read it.
+    complaint = "streaming_manifest_latency_ms metric names should not contain abbreviated units"
+    assert lint.stderr.decode().strip() == complaint
+    for name in ("streaming_provisioning_total", "streaming_channels", "streaming_outbox_pending", "streaming_ome_up"):
+        assert f"\n{name}{{".encode() in page
+    assert (await fetch(f"{stack.api}/metrics"))[0] == 401
 
 
 async def test_a_viewers_own_video_can_be_published_and_replaced(stack: Stack, tmp_path: Path) -> None:
