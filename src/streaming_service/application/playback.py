@@ -176,7 +176,9 @@ class Playback:
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
         try:
-            title = await self._title(content_id, seconds)
+            title = self._titles.get(content_id)
+            if title is None or seconds - title.loaded_at >= self._policy.freshness:
+                title = await self._title(content_id, seconds)
         except StoreError:
             return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
         channel = title.channel

@@ -1,13 +1,18 @@
 """Reading the manifest route's query."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming_service.application.playback import Playback
 from streaming_service.domain.ladder import QUALITIES
-from streaming_service.entrypoints.http.manifest import content_in
+from streaming_service.entrypoints.http.manifest import ManifestRoute, content_in
 from streaming_service.entrypoints.http.manifest_query import DEVICES, ManifestQuery, parse_manifest_query
 from streaming_service.errors import InvalidInput
+from streaming_service.telemetry import ManifestMeter
 
 SESSION = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d99"
 
@@ -73,3 +78,17 @@ def test_no_query_makes_it_stumble(query: str) -> None:
 )
 def test_only_its_own_path_is_taken(path: str, said: str | None) -> None:
     assert content_in(path) == said
+
+
+def test_what_players_say_is_remembered_within_bounds_and_a_session_never() -> None:
+    route = ManifestRoute(cast("Playback", SimpleNamespace(manifest=None)), ManifestMeter())
+    session = "session=9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
+
+    assert route._parsed("quality=720p") is route._queries["quality=720p"]
+    route._parsed(session)
+    route._parsed("x=" + "y" * 500)
+    assert set(route._queries) == {"", "quality=720p"}
+
+    for number in range(5000):
+        route._parsed(f"x={number}")
+    assert len(route._queries) <= 1025

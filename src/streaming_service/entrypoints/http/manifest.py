@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from streaming_service.application.playback import ManifestAnswer, Playback, Refused
 from streaming_service.domain.content import parse_content_id
 from streaming_service.entrypoints.http import correlation
-from streaming_service.entrypoints.http.manifest_query import NOTHING_SAID, parse_manifest_query
+from streaming_service.entrypoints.http.manifest_query import NOTHING_SAID, ManifestQuery, parse_manifest_query
 from streaming_service.entrypoints.http.problems import INTERNAL_ERROR, PROBLEM_JSON, SHUTTING_DOWN, Failure, FieldError
 from streaming_service.entrypoints.http.protocol import Headers, HttpProtocol, Scope
 from streaming_service.entrypoints.http.refusals import failure_of
@@ -26,6 +26,7 @@ PREFIX, SUFFIX = "/v1/streams/", "/manifest"
 _START, _END = len(PREFIX), -len(SUFFIX)
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _LONGEST_TOKEN = 16_384
+_LONGEST_KEPT, _QUERIES_KEPT = 128, 1024
 
 _METHOD_NOT_ALLOWED = Failure(
     405, "method_not_allowed", "This path answers GET and HEAD.", headers=(("allow", "GET, HEAD"),)
@@ -56,6 +57,7 @@ class ManifestRoute:
         self._observe = meter.observe
         self._cache_control = ""
         self._granted: Headers = []
+        self._queries = {"": NOTHING_SAID}
 
     async def answer(self, scope: Scope, proto: HttpProtocol, path: str, said: str) -> None:
         """Handle one request for `path`, in which `said` stands in the content id's place."""
@@ -67,7 +69,7 @@ class ManifestRoute:
         try:
             if method == "GET" or method == "HEAD":  # noqa: PLR1714 - half the cost of a set's hash
                 query = scope.query_string
-                asked = parse_manifest_query(query) if query else NOTHING_SAID
+                asked = self._queries.get(query) or self._parsed(query)
                 content_id = said if _CANONICAL(said) else parse_content_id(said)
                 token = _bearer(headers.get("authorization"))
                 outcome = await self._manifest(content_id, token, asked.quality, asked.geo, correlation_id)
@@ -89,6 +91,15 @@ class ManifestRoute:
             result = failure.code
             self._refuse(proto, failure, path, correlation_id, method)
         self._observe(result, (perf_counter() - started) * 1000.0)
+
+    def _parsed(self, query: str) -> ManifestQuery:
+        """Players of one kind all say the same, so that the answer is remembered; a session is somebody's own."""
+        asked = parse_manifest_query(query)
+        if asked.session is None and len(query) <= _LONGEST_KEPT:
+            if len(self._queries) >= _QUERIES_KEPT:
+                self._queries = {"": NOTHING_SAID}
+            self._queries[query] = asked
+        return asked
 
     @staticmethod
     def _refuse(proto: HttpProtocol, failure: Failure, path: str, correlation_id: str, method: str) -> None:
