@@ -4,7 +4,14 @@ import pytest
 
 from streaming_service.adapters.http import Request
 from streaming_service.adapters.ome import AlreadyExists, Forbidden, OmeError
-from streaming_service.adapters.ome.models import Program, ProgramItem, ScheduledChannel, ScheduledStream
+from streaming_service.adapters.ome.models import (
+    HostNames,
+    Program,
+    ProgramItem,
+    ScheduledChannel,
+    ScheduledStream,
+    VirtualHost,
+)
 from streaming_service.errors import NotFound, UpstreamUnavailable
 from tests.integration.ome.conftest import REAL, Ome, until
 
@@ -78,6 +85,24 @@ async def test_an_unknown_stream_is_not_found(ome: Ome) -> None:
         await ome.client.stream("reels", f"{ome.prefix}none")
     with pytest.raises(NotFound):
         await ome.client.delete_scheduled_channel("reels", f"{ome.prefix}none")
+
+
+async def test_each_of_several_items_has_its_own_answer(ome: Ome) -> None:
+    first, second = (VirtualHost(f"{ome.prefix}{name}", HostNames([f"{name}.example"])) for name in ("one", "two"))
+    try:
+        assert [item.status for item in await ome.client.create_virtual_hosts(first)] == [200]
+        answers = await ome.client.create_virtual_hosts(first, second)
+        assert [(item.status, item.ok) for item in answers] == [(409, False), (200, True)]
+    finally:
+        for host in (first, second):
+            await ome.client.delete_virtual_host(host.name)
+    with pytest.raises(NotFound):
+        await ome.client.delete_virtual_host(first.name)
+
+
+async def test_what_server_xml_declares_is_not_deleted(ome: Ome) -> None:
+    with pytest.raises(Forbidden):
+        await ome.client.delete_virtual_host("default")
 
 
 async def test_a_name_is_taken_once(ome: Ome) -> None:

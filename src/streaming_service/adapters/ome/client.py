@@ -15,10 +15,12 @@ import msgspec
 from streaming_service.adapters.http import Caller, Request, Response
 from streaming_service.adapters.ome.models import (
     Envelope,
+    ItemResult,
     ScheduledChannel,
     ScheduledChannelState,
     StreamState,
     Version,
+    VirtualHost,
 )
 from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
 
@@ -56,6 +58,22 @@ class OmeClient:
     async def applications(self) -> list[str]:
         """Names of the vhost's applications."""
         return await self._get(self._apps, list[str])
+
+    async def create_virtual_hosts(self, *hosts: VirtualHost) -> tuple[ItemResult, ...]:
+        """One result for each, in their order; OME answers 207 when they differ. Raises OmeError when the whole
+        request was refused, which does not mean that nothing was made: give one at a time where that matters."""
+        url = f"{self._base}/v1/vhosts"
+        response = await self._send("POST", url, msgspec.json.encode(hosts))
+        try:
+            items = msgspec.json.decode(response.body, type=list[Envelope], strict=False)
+        except msgspec.DecodeError:
+            envelope = _open(response, "POST", url)
+            raise _refusal(response.status, f"POST {url} answered {response.status}: {envelope.message}") from None
+        return tuple(ItemResult(item.status_code, item.message) for item in items)
+
+    async def delete_virtual_host(self, name: str) -> None:
+        """Raises NotFound, or Forbidden for one that Server.xml declares."""
+        await self._call("DELETE", f"{self._base}/v1/vhosts/{name}")
 
     async def scheduled_channels(self, application: str) -> list[str]:
         """Names of the application's scheduled channels. Raises NotFound for an unknown application."""
@@ -100,15 +118,18 @@ class OmeClient:
             raise UpstreamUnavailable("ome", f"GET {url} answered an unexpected shape: {error}") from error
 
     async def _call(self, method: str, url: str, body: bytes = b"") -> Any:
-        headers = {"authorization": self._authorization}
-        if body:
-            headers["content-type"] = "application/json"
-        request = Request(method, url, headers, body, timeout=self._timeout)
-        response = await self._caller.call(request, retry=method == "GET")
+        response = await self._send(method, url, body)
         envelope = _open(response, method, url)
         if response.ok:
             return envelope.response
         raise _refusal(response.status, f"{method} {url} answered {response.status}: {envelope.message}")
+
+    async def _send(self, method: str, url: str, body: bytes) -> Response:
+        headers = {"authorization": self._authorization}
+        if body:
+            headers["content-type"] = "application/json"
+        request = Request(method, url, headers, body, timeout=self._timeout)
+        return await self._caller.call(request, retry=method == "GET")
 
 
 def _open(response: Response, method: str, url: str) -> Envelope:

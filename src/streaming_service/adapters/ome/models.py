@@ -19,6 +19,28 @@ class Version(Struct, rename="camel"):
     git_version: str = ""
 
 
+class HostNames(Struct):
+    names: list[str]
+
+
+class VirtualHost(Struct):
+    """A virtual host made by API; OME forgets it when it restarts."""
+
+    name: str
+    host: HostNames
+
+
+class ItemResult(Struct, frozen=True):
+    """What became of one item of a request that has several."""
+
+    status: int
+    message: str
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
 class ProgramItem(Struct, rename="camel"):
     """`url` is `file://…` below the media root or `stream://…`; `start` and `duration` in ms, -1 for all."""
 
