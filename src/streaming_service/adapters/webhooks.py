@@ -98,15 +98,6 @@ class HttpCourier:
         return with_context(own, context)
 
 
-class NullCourier:
-    """Delivers nothing and says that all is well."""
-
-    async def deliver(self, notification: Notification, body: Mapping[str, Any]) -> Receipt:
-        """Always ok."""
-        del notification, body
-        return Receipt(True, 200, "not sent: deliveries are switched off")
-
-
 def _address(route: Route, notification: Notification) -> str | None:
     if notification.endpoint is Endpoint.CDN_CONTROL:
         return cdn_control_url(route.url, notification.topic)

@@ -212,6 +212,11 @@ class Playback:
         self._sign(title, channel, int(seconds))
         return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
 
+    @property
+    def warm(self) -> bool:
+        """Something is known that can be signed while the store is down."""
+        return bool(self._titles)
+
     def forget(self, content_id: str) -> None:
         """This process knows that the content changed."""
         self._titles.pop(content_id, None)

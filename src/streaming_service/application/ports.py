@@ -161,10 +161,6 @@ class OutboxStore(Protocol):
 
     async def backlog(self) -> OutboxBacklog: ...
 
-    async def next_delivery_at(self) -> datetime | None:
-        """When the earliest pending delivery is due."""
-        ...
-
 
 class DeadLetter(Struct, frozen=True):
     """A message that could not be understood, whole, with the reason."""
@@ -381,9 +377,3 @@ class Meter(Protocol):
     def introspection(self, result: str) -> None: ...
 
     def delivery(self, endpoint: str, result: str) -> None: ...
-
-
-class Signal(Protocol):
-    """Wakes a loop in this process; other processes find their work by asking the store."""
-
-    def set(self) -> None: ...

@@ -13,6 +13,7 @@ from streaming_service.entrypoints.http.context import ApiContext
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
+from streaming_service.errors import StoreUnavailable
 
 _REFRESH_SECONDS = 2.0
 
@@ -60,6 +61,14 @@ def api_context(service: Service) -> ApiContext:
             return await service.embedded.publish(message)
         return await handle_upload_event(message, service, source="push")
 
+    async def check_ready() -> None:
+        try:
+            await service.store.check()
+        except StoreUnavailable:
+            # What is known keeps playing: a process taken out of rotation would take its viewers with it.
+            if not service.playback.warm:
+                raise
+
     tokens = settings.service_auth_token.get_secret_value() if settings.service_auth_token else ""
     return ApiContext(
         playback=service.playback,
@@ -76,7 +85,7 @@ def api_context(service: Service) -> ApiContext:
         metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,
         body_limit=settings.http_body_limit,
         openapi=settings.app_env != "production" if settings.openapi_enabled is None else settings.openapi_enabled,
-        check_ready=service.store.check,
+        check_ready=check_ready,
         version=__version__,
         hooks=service.hooks,
     )

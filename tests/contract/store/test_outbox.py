@@ -200,22 +200,6 @@ async def test_what_is_owed_again_goes_before_what_came_later(store: Store):
     assert await claim(store, at=3600) == [2]
 
 
-async def test_when_the_next_one_is_due(store: Store):
-    assert await store.next_delivery_at() is None
-    await owe(store, notification(1, at=NOW + SECOND), notification(2, at=NOW))
-    await owe(store, notification(3, CALLBACK, at=NOW + 5 * SECOND))
-    assert await store.next_delivery_at() == NOW + SECOND  # the second waits behind the first
-    await claim(store, at=1)
-    assert await store.next_delivery_at() == NOW + 5 * SECOND
-    await record(store, 3, DeliveryState.DEAD)
-    assert await store.next_delivery_at() == NOW + SECOND + MINUTE  # should the claimer have died
-    await record(store, 1, DeliveryState.PENDING, NOW + 9 * MINUTE)
-    assert await store.next_delivery_at() == NOW + 9 * MINUTE
-    await record(store, 1, DeliveryState.DELIVERED)
-    await record(store, 2, DeliveryState.DELIVERED)
-    assert await store.next_delivery_at() is None
-
-
 async def test_the_backlog(store: Store):
     empty = await store.backlog()
     assert (dict(empty.pending), empty.oldest, empty.dead) == ({}, None, 0)
@@ -295,7 +279,7 @@ async def test_order_holds_and_nothing_is_lost_whatever_receivers_do(store: Stor
             all_owed = all(task.done() for task in owing)
             now = NOW + next(clock) * SECOND
             claimed = await store.claim_deliveries(now, owner, 1000 * MINUTE, chance.randint(1, 5), ALL)
-            if all_owed and not claimed and await store.next_delivery_at() is None:
+            if all_owed and not claimed and not (await store.backlog()).pending:
                 return
             for item in claimed:
                 if chance.random() < 0.5:

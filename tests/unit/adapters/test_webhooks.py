@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from streaming_service.adapters.cdn_control import cdn_control_url
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.adapters.webhooks import HttpCourier, NullCourier, Route
+from streaming_service.adapters.webhooks import HttpCourier, Route
 from streaming_service.application.ports import Receipt
 from streaming_service.domain.notification import Endpoint, Notification
 from streaming_service.errors import ConfigurationError
@@ -193,7 +193,3 @@ async def test_a_secret_that_cannot_sign_is_refused_at_the_start(
 
 def test_a_route_does_not_print_its_token() -> None:
     assert "hush" not in repr(Route("http://x", "hush"))
-
-
-async def test_the_null_courier_says_yes() -> None:
-    assert (await NullCourier().deliver(owed(), BODY)).ok

@@ -94,9 +94,6 @@ class MemoryOutbox:
         counts = Counter(notification.endpoint.value for notification in waiting)
         return OutboxBacklog(counts, waiting[0].occurred_at if waiting else None, dead)
 
-    async def next_delivery_at(self) -> datetime | None:
-        return min((moment for moment, _ in self._heads()), default=None)
-
     def _heads(self) -> Iterator[tuple[datetime, int]]:
         """The oldest pending delivery of each channel and endpoint: when it is due, and its number."""
         lines: set[tuple[str, Endpoint]] = set()

@@ -166,11 +166,6 @@ def backlog(connection: Connection) -> OutboxBacklog:
     return OutboxBacklog(waiting, from_micros(connection.execute(_OLDEST).scalar()), dead)
 
 
-def next_due(connection: Connection) -> datetime | None:
-    endpoints = {f"endpoint_{number}": endpoint.value for number, endpoint in enumerate(Endpoint)}
-    return from_micros(connection.execute(_next_due(len(endpoints)), {**endpoints, "count": 1}).scalar())
-
-
 @cache
 def _claim(endpoints: int) -> UpdateBase:
     """Each endpoint has its own walk along the index: what waits for one receiver is not in the way of another."""
@@ -185,12 +180,6 @@ def _claim(endpoints: int) -> UpdateBase:
         .values(due_at=bindparam("until"), claimed_by=bindparam("owner"))
         .returning(*_COLUMNS)
     )
-
-
-@cache
-def _next_due(endpoints: int) -> Select[Any]:
-    walks = [select(_heads(number).subquery()) for number in range(endpoints)]
-    return select(func.min(union_all(*walks).subquery().c.due_at))
 
 
 def _heads(number: int, *conditions: ColumnElement[bool]) -> Select[Any, Any]:

@@ -120,9 +120,6 @@ class SqlStore:
     async def backlog(self) -> OutboxBacklog:
         return await self._database.read(outbox.backlog)
 
-    async def next_delivery_at(self) -> datetime | None:
-        return await self._database.read(outbox.next_due)
-
     # -- dead letters ---------------------------------------------------------------------------------------------
 
     async def add_dead_letter(self, letter: DeadLetter) -> None:

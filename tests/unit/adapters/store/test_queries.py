@@ -24,7 +24,6 @@ ENDPOINTS = {"endpoint_0": "a", "endpoint_1": "b"}
         (channels._COUNT, {}, {"channels_status"}),
         (channels._HISTORY, {"id": "a", "count": 1}, {"history_content"}),
         (outbox._claim(2), WINDOW | ENDPOINTS, {"deliveries_claimable", "deliveries_line"}),
-        (outbox._next_due(2), {"count": 1} | ENDPOINTS, {"deliveries_claimable", "deliveries_line"}),
         (outbox._BEHIND, {"content": "a", "to": "b", "head": 1, "due": 1}, {"deliveries_line"}),
         (outbox._WAITING, {}, {"deliveries_state"}),
         (outbox._OLDEST, {}, {"deliveries_state"}),
