@@ -18,8 +18,8 @@ from streaming_service.adapters.ome.models import (
 )
 from streaming_service.adapters.ome.playlist import first_media, parse_multivariant
 from streaming_service.application.ports import Playability, PlayabilityReport
-from streaming_service.domain.channel import Placement
 from streaming_service.domain.ladder import Rung
+from streaming_service.domain.placement import Placement
 from streaming_service.domain.transcode import fit
 from streaming_service.errors import NotFound, UpstreamUnavailable
 
