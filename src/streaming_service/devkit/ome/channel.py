@@ -41,6 +41,7 @@ class Channel:
         self._file = self._loaded = schedule
         self._file_second = self._loaded_second = int(written)
         self._look_at: float | None = None
+        self._outputs_from = self.appears + timing.warm_up * timing.empty_from
         begins = self.plays - timing.segment_seconds
         self.window = LiveWindow(begins, self.appears, timing.window, open_item)
         self._open = open_item
@@ -101,6 +102,15 @@ class Channel:
         self.window.roll(self.schedule(now), now)
         return self.window.listed(now)
 
+    def conclude(self, now: float, overstated: float = 0.0) -> None:
+        """The stream is over for viewers; repeatable. `overstated`: seconds too many in the last EXTINF (0.20)."""
+        self.window.conclude(self.schedule(now), now, overstated)
+
+    def has_outputs(self, now: float) -> bool:
+        """Whether the output stream exists: a while after the input stream, and as long as that."""
+        served = self.outputs is not None and bool(self.outputs.playlists)
+        return served and now >= self._outputs_from and self.source(now) is not None
+
     def empty_answer(self, now: float) -> bool:
         """Playlists answer 201 without a body at this stage, if the media is going to come at all."""
         return self._empty_from <= now < self.plays and self.package(now) is not None
@@ -115,6 +125,14 @@ class Channel:
             if package and package.facts and usable(package, schedule):
                 return package
         return None
+
+    def source(self, now: float) -> Package | None:
+        """The file that plays, or the first that did: a stream keeps what it is when its program is over."""
+        playing = self.package(now)
+        if playing is None:
+            self.segments(now)
+            playing = self.window.origin(0)
+        return playing
 
     def _stuck(self, head: Playhead, schedule: Schedule) -> bool:
         package = self._open(head.item.url)

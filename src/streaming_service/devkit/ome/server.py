@@ -14,6 +14,7 @@ from aiohttp import web
 from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.apps import Applications
 from streaming_service.devkit.ome.channels import AskOutputs, Channels
+from streaming_service.devkit.ome.dumps import HlsDumps
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
 from streaming_service.devkit.ome.inventory import Application, Inventory, VirtualHost
 from streaming_service.devkit.ome.packager import Packager
@@ -42,6 +43,7 @@ from streaming_service.domain.ladder import Ladder
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 VERSION = "0.21.0"
+_VERSION_020 = "0.20.0"
 # OME answers within a millisecond or two, so whoever stops it waits for answers on their way, not for clients.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -51,6 +53,7 @@ class StandInOme:
 
     `applications` are the ones of `Server.xml`, each with its ladder, on the read-only virtual host `vhost`.
     `state_dir` holds the `.sch` files and packaged media and survives a restart; everything else does not.
+    `version_020` gives it the one fault of 0.20 that copies show: a wrong last EXTINF after a conclusion.
     The webhooks are asked about the renditions of each stream, and about each master playlist that is fetched.
     `now` is the wall clock in seconds since the epoch, `rng` draws the delays.
     """
@@ -72,6 +75,7 @@ class StandInOme:
         absolute_chunklists: bool = False,
         transcode_webhook: Webhook | None = None,
         admission_webhook: Webhook | None = None,
+        version_020: bool = False,
         now: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
@@ -88,10 +92,12 @@ class StandInOme:
         self._path_depth = -1 if absolute_chunklists else 0
         self._transcode_webhook = transcode_webhook
         self._admission_webhook = admission_webhook
+        self._version_020 = version_020
         self._now = now
         self._rng = rng or random.Random()
         self._inventory = Inventory()
         self._router = Router()
+        self._dumps: HlsDumps | None = None
         self._runners: list[web.ServerRunner] = []
 
     @property
@@ -128,6 +134,8 @@ class StandInOme:
         runners, self._runners = self._runners, []
         for runner in runners:
             await runner.cleanup()
+        if self._dumps:
+            await self._dumps.stop()
         for vhost in self._inventory.vhosts.values():
             for application in vhost.applications.values():
                 if application.channels:
@@ -173,12 +181,15 @@ class StandInOme:
             channels.load()
             config = application_config(name, ladder, self.media_root, folder, self._path_depth)
             vhost.applications[name] = Application(vhost.name, name, config, channels)
-        self._router.add("GET", "/v1/version", lambda _: ok({"version": VERSION, "gitVersion": f"v{VERSION}"}))
+        version = _VERSION_020 if self._version_020 else VERSION
+        self._router.add("GET", "/v1/version", lambda _: ok({"version": version, "gitVersion": f"v{version}"}))
         VirtualHosts(self._inventory).register(self._router)
         Applications(self._inventory).register(self._router)
         OutputProfiles(self._inventory).register(self._router)
         ScheduledChannels(self._inventory).register(self._router)
         Streams(self._inventory, self._path_depth).register(self._router)
+        self._dumps = HlsDumps(self._inventory, version_020=self._version_020)
+        self._dumps.register(self._router)
         Statistics(self._inventory, self._now()).register(self._router)
 
     def _asker(self, application: str, ladder: Ladder) -> AskOutputs | None:
@@ -213,12 +224,13 @@ class StandInOme:
         # OME reads no body without Content-Length: a chunked one looks empty to it.
         chunked = "Transfer-Encoding" in request.headers
         content = b"" if chunked or not request.body_exists else await request.read()
-        return render(self._reply(request, content))
+        return render(await self._reply(request, content))
 
-    def _reply(self, request: web.BaseRequest, content: bytes) -> Reply:
+    async def _reply(self, request: web.BaseRequest, content: bytes) -> Reply:
         try:
             check_credential(request.headers.get("Authorization"), self._access_token)
             handler, params = self._router.find(request.method, request.raw_path.partition("?")[0])
-            return handler(Call(params, content))
+            reply = handler(Call(params, content))
+            return reply if isinstance(reply, Reply) else await reply
         except ApiError as error:
             return refusal(error)

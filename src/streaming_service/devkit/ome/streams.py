@@ -31,7 +31,7 @@ class Streams:
     def show(self, call: Call) -> Reply:
         channel, now = self._find(*call.params)
         outputs = channel.outputs
-        package = channel.package(now)
+        package = channel.source(now)
         facts = package.facts if package else None
         stream: Json = {
             "name": call.params[2],
@@ -42,7 +42,7 @@ class Streams:
             },
             "outputs": [],
         }
-        if facts and outputs and outputs.playlists:
+        if facts and outputs and channel.has_outputs(now):
             stream["outputs"] = [
                 {
                     "name": call.params[2],
