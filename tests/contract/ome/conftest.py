@@ -41,6 +41,7 @@ async def server(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
                 token=TOKEN,
                 stand_in=True,
                 patience=15.0,
+                dump_root=tmp_path_factory.mktemp("dumps"),
             )
             yield target
             await target.nothing_left()

@@ -137,6 +137,32 @@ class StreamState(Struct, rename="camel"):
         return video.width, video.height
 
 
+class HlsDump(Struct, rename="camel", omit_defaults=True, frozen=True):
+    """What is POSTed to `…:startHlsDump`, but for the output stream's name.
+
+    Paths are absolute and on OME's own file system; it makes folders that are missing. `playlist` are file names,
+    `master.m3u8`.
+    """
+
+    id: str
+    output_path: str
+    playlist: list[str]
+    info_file: str = ""
+
+
+class HlsDumpState(Struct, rename="camel"):
+    """One line of `…:hlsDumps`. Stopped ones stay listed, not `enabled`, and neither says that a copy is whole.
+
+    Those that Server.xml starts have no id.
+    """
+
+    id: str = ""
+    enabled: bool = False
+    output_path: str = ""
+    playlist: list[str] = []
+    info_file: str = ""
+
+
 def ome_time(moment: datetime) -> str:
     """`2026-11-22T13:46:13.591+00:00`, as OME writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
