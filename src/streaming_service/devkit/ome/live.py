@@ -133,9 +133,12 @@ class LiveWindow:
         """Nothing plays at `at`. True when something may by now."""
         self._open_end = self._segments[-1].number if self._segments else None
         start = next_start(schedule, at)
-        self._lag = 0.0
-        self._cursor = now if start is None or start > now else start
-        return self._cursor < now
+        if start is None or start > now:
+            # The schedule's time must not go back: what has just ended would begin again.
+            self._cursor = now
+            return False
+        self._cursor, self._lag = start, 0.0
+        return True
 
     def _append(self, head: Playhead, package: Package) -> bool:
         cuts = Cuts(package.durations())

@@ -111,14 +111,14 @@ def test_one_shot_freezes() -> None:
     assert view.find(1, 1900.0) is None
 
 
-@pytest.mark.parametrize(("begins", "floor"), [(1000.0, 1000.0), (999.4, 1000.2), (1000.7, 1000.3)])
+@pytest.mark.parametrize(("begins", "floor"), [(1000.0, 1000.0), (998.0, 1000.0), (999.4, 1000.2), (1000.7, 1000.3)])
 @pytest.mark.parametrize("overstated", [0.0, 28.48])
 def test_a_conclusion_flushes_the_last_segment(begins: float, floor: float, overstated: float) -> None:
     """Whether the channel appeared early or late: the whole file, once."""
     view, once = window(begins, floor), plan("long", repeat=False)
-    at(view, once, 1001.5)
+    for tenth in range(66):
+        at(view, once, 1000.0 + tenth / 10)
 
-    at(view, once, 1006.6)
     view.conclude(once, 1006.7, overstated)
 
     concluded = at(view, once, 1900.0)
