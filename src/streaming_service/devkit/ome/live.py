@@ -164,7 +164,7 @@ class LiveWindow:
             origin=len(self._origins) - 1,
         )
         self._segments.append(segment)
-        self._cursor = segment.end
+        self._cursor, self._open_end = segment.end, None
         return True
 
     def _next_index(self, item: Item, package: Package, cuts: Cuts, wanted: float) -> int | None:

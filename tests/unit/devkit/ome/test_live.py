@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streaming_service.devkit.media import MediaFacts
 from streaming_service.devkit.ome.live import LiveWindow, Segment
@@ -109,6 +110,17 @@ def test_one_shot_freezes() -> None:
     assert [item.index for item in at(view, once, 1004.0)] == [0]
     assert [item.index for item in at(view, once, 1900.0)] == [0]
     assert view.find(1, 1900.0) is None
+
+
+def test_what_follows_a_silence_completes_the_segment_before_it() -> None:
+    view, once = window(), plan("slate", repeat=False)
+    later = replace(once, programs=(*(once.programs or ()), Program("p2", "", 1010.0, True, (Item("file://long"),))))
+
+    assert [item.number for item in at(view, later, 1009.9)] == [0]
+    segments = at(view, later, 1012.0)
+
+    assert [item.number for item in segments] == [0, 1, 2]
+    assert segments[2].start == pytest.approx(1010.0)
 
 
 @pytest.mark.parametrize(("begins", "floor"), [(1000.0, 1000.0), (998.0, 1000.0), (999.4, 1000.2), (1000.7, 1000.3)])
