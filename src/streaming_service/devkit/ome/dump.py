@@ -5,6 +5,7 @@ The folder looks finished at every moment: the chunklists end from their first s
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -72,7 +73,9 @@ class Dump:
         """Nothing is copied any more, and the info file calls that completed. Repeatable."""
         async with self._busy:
             self.enabled = False
-            await asyncio.to_thread(self._write_info)
+            # OME stops whether it can say so there or not.
+            with suppress(OSError, ValueError):
+                await asyncio.to_thread(self._write_info)
 
     def _new(self, now: float) -> list[Segment]:
         segments = self._channel.segments(now) if self.enabled else []

@@ -121,5 +121,8 @@ async def test_what_cannot_be_written_ends_a_copy(channel: Channel, tmp_path: Pa
     await made.go_on(1000.0)
 
     assert not made.enabled
+    assert channel.outputs
+    order = DumpOrder("channel", "e", str(tmp_path), ("master.m3u8",), info_file=str(tmp_path / "file" / "info.xml"))
+    await Dump(order, channel, channel.outputs, NAMES).stop()
     with pytest.raises(DumpFailed, match="Could not dump init segment"):
         await dump(channel, tmp_path / "file").begin(channel.segments(1000.0)[-1], 1000.0)
