@@ -130,6 +130,11 @@ class StreamState(Struct, rename="camel"):
     outputs: list[Output] = []
 
     @property
+    def appeared(self) -> datetime | None:
+        """When its input began, by OME's clock."""
+        return ome_moment(self.input.created_time) if self.input else None
+
+    @property
     def source_size(self) -> tuple[int, int]:
         """Width and height of the picture that comes in; zeros as long as OME does not know."""
         tracks = self.input.tracks if self.input else []
@@ -166,3 +171,12 @@ class HlsDumpState(Struct, rename="camel"):
 def ome_time(moment: datetime) -> str:
     """`2026-11-22T13:46:13.591+00:00`, as OME writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def ome_moment(text: str) -> datetime | None:
+    """What OME wrote so, as a moment; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
