@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import dns.exception
 import dns.flags
@@ -17,6 +17,8 @@ _TTL = 5
 
 class StandInDns:
     """Listens on a free port of 127.0.0.1, UDP and TCP. Names are without final dot; an unknown one is NXDOMAIN.
+
+    Raises OSError when entered and the free UDP port is taken for TCP.
 
     failing    every question is answered SERVFAIL
     silent     no question is answered
@@ -55,11 +57,14 @@ class StandInDns:
             del self._records[name]
 
     async def __aenter__(self) -> Self:
-        self._tcp = await asyncio.start_server(self._converse, "127.0.0.1", 0)
-        self.port = self._tcp.sockets[0].getsockname()[1]
-        self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=self.address
-        )
+        loop = asyncio.get_running_loop()
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=("127.0.0.1", 0))
+        self.port = self._udp.get_extra_info("sockname")[1]
+        try:
+            self._tcp = await asyncio.start_server(self._converse, *self.address, reuse_address=True)
+        except OSError:
+            self._udp.close()
+            raise
         return self
 
     async def __aexit__(
@@ -112,8 +117,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        # Neither asyncio nor uvloop promises that theirs is a subclass of it.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._server.answer(data, tcp=False)

@@ -94,8 +94,9 @@ class DnsTopology:
         try:
             found = await self._ask(host, known)
         except (UpstreamError, InvalidInput) as error:
-            if str(error) != known.problem:
-                known.problem = str(error)
+            problem = error.detail if isinstance(error, UpstreamError) else str(error)
+            if problem != known.problem:
+                known.problem = problem
                 log.warning("host not resolved, its origins stay", host=host, reason=known.problem)
             return
         known.problem = ""

@@ -22,8 +22,8 @@ class DnsResolver:
     def __init__(self, nameserver: tuple[str, int] | None = None, *, timeout: float = 3.0) -> None:
         self._resolver = dns.asyncresolver.Resolver(configure=nameserver is None)
         if nameserver:
+            self._resolver.port = nameserver[1]  # first: it is what the addresses below get
             self._resolver.nameservers = [nameserver[0]]
-            self._resolver.port = nameserver[1]
         self._timeout = timeout
 
     async def services(self, name: str) -> tuple[Service, ...]:
