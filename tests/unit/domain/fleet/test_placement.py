@@ -126,7 +126,8 @@ def test_room_is_between_nothing_and_capacity_and_only_grows_by_itself(
     assert 0 <= room <= capacity
     assert (room > 0) == (origin.reachable and not drained)
     assert allowed(capacity, origin, drained, now + timedelta(seconds=later)) >= room
-    if origin.reachable and not drained and at - (recovered or -1000) >= HEALTH_POLICY.ramp_seconds:
+    ramping = recovered is not None and at - recovered < HEALTH_POLICY.ramp_seconds
+    if origin.reachable and not drained and not ramping:
         assert room == capacity
 
 
