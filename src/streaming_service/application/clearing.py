@@ -4,7 +4,7 @@ import structlog
 
 from streaming_service.application.ports import Clock, Fleet, ManifestBucket
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.placement import Draining, Placement, ingest_name
+from streaming_service.domain.placement import Draining, Placement
 from streaming_service.domain.state import Status
 from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
 
@@ -14,12 +14,9 @@ log = structlog.get_logger(__name__)
 class Clearing:
     """`retry_after` seconds pass before somebody who refuses is asked again."""
 
-    def __init__(
-        self, fleet: Fleet, bucket: ManifestBucket | None, *, stream_prefix: str, clock: Clock, retry_after: float
-    ) -> None:
+    def __init__(self, fleet: Fleet, bucket: ManifestBucket | None, *, clock: Clock, retry_after: float) -> None:
         self._fleet = fleet
         self._bucket = bucket
-        self._prefix = stream_prefix
         self._clock = clock
         self._retry_after = retry_after
 
@@ -43,7 +40,7 @@ class Clearing:
                 origin = self._fleet.origin(placement.origin)
             except NotFound:
                 continue
-            if placement.live and await origin.kick(placement.application, self._ingest(channel), newest):
+            if placement.live and await origin.kick(placement.application, placement.ingest_stream, newest):
                 log.info("publisher with an old key cut", content_id=channel.content_id, origin=placement.origin)
 
     async def _remove_copy(self, placement: Placement) -> None:
@@ -55,9 +52,6 @@ class Clearing:
     async def _stop(self, channel: Channel, placement: Placement) -> None:
         origin = self._fleet.origin(placement.origin)
         if placement.live and channel.status is Status.RETIRED:
-            await origin.kick(placement.application, self._ingest(channel), self._clock.now())
+            await origin.kick(placement.application, placement.ingest_stream, self._clock.now())
         if not await origin.stop(placement.application, placement.stream):
             raise UpstreamUnavailable("ome", f"{placement.stream} is still going away")
-
-    def _ingest(self, channel: Channel) -> str:
-        return ingest_name(self._prefix, channel.content_id)

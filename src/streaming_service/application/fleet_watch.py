@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from streaming_service.application.ports import Clock
+from streaming_service.application.ports import Candidate, Clock
 from streaming_service.application.topology_watch import TopologyWatch
 from streaming_service.domain.fleet.health import HEALTH_POLICY, HealthPolicy, HealthState, OriginHealth
 from streaming_service.domain.fleet.placement import allowed, given_up, rendezvous
@@ -32,13 +32,6 @@ class DrainBook(Protocol):
     async def drained(self) -> frozenset[str]:
         """Names of origins. Raises StoreError."""
         ...
-
-
-class Candidate(Struct, frozen=True):
-    """An origin that may get the channel as long as fewer than `capacity` are on it."""
-
-    name: str
-    capacity: int
 
 
 class OriginView(Struct, frozen=True, kw_only=True):

@@ -106,9 +106,7 @@ class Provisioning:
         self._jitter = jitter
         self._meter = meter
         self._wake_delivery = wake_delivery
-        self._clearing = Clearing(
-            fleet, bucket, stream_prefix=policy.stream_prefix, clock=clock, retry_after=policy.retry_cap
-        )
+        self._clearing = Clearing(fleet, bucket, clock=clock, retry_after=policy.retry_cap)
         self._recorder = Recorder(bucket, playlist=policy.playlist, clock=clock) if bucket else None
 
     async def accept(self, request: ProvisionRequest, cause: Cause) -> tuple[Channel, Outcome]:

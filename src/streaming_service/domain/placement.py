@@ -71,6 +71,11 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{COPY_FOLDER}/{self.application}/{self.stream}/"
 
     @property
+    def ingest_stream(self) -> str:
+        """The stream on OME that whoever pushes to a live content becomes, the same for all its starts."""
+        return f"{self.stream.rpartition('-')[0]}-{_INGEST}"
+
+    @property
     def on_ome(self) -> bool:
         """An origin holds it, or is about to."""
         return self.copy is None
@@ -106,7 +111,7 @@ def stream_name(prefix: str, content_id: str, incarnation: int) -> str:
 
 
 def ingest_name(prefix: str, content_id: str) -> str:
-    """The stream that a content's publisher becomes on OME, whatever key it came with."""
+    """`Placement.ingest_stream` of a content, known before it has a placement."""
     return f"{prefix}{UUID(content_id).hex}-{_INGEST}"
 
 

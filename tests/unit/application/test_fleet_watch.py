@@ -91,7 +91,7 @@ class Yard:
         return [line["event"] for line in lines if line["log_level"] == "error"]
 
     def names(self, pool: str = "reels-in", application: str = "reels", key: str = "content-1") -> list[str]:
-        return [candidate.name for candidate in self.watch.candidates(pool, application, key)]
+        return [candidate.origin for candidate in self.watch.candidates(pool, application, key)]
 
     def view(self, name: str) -> OriginView:
         return next(view for view in self.watch.snapshot() if view.name == name)

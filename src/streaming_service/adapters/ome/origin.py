@@ -32,8 +32,7 @@ _ALWAYS = "2000-01-01T00:00:00.000+00:00"
 
 
 class OmeOrigin:
-    """Without a `recorder` nothing that is to be recorded may be placed here. `ingest_of` names the stream on OME
-    that the publisher of a live placement becomes."""
+    """Without a `recorder` nothing that is to be recorded may be placed here."""
 
     def __init__(
         self,
@@ -43,7 +42,6 @@ class OmeOrigin:
         recorder: OmeRecorder | None,
         *,
         vhost: str,
-        ingest_of: Callable[[str], str],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.name = name
@@ -51,7 +49,6 @@ class OmeOrigin:
         self._watcher = watcher
         self._recorder = recorder
         self._vhost = vhost
-        self._ingest_of = ingest_of
         self._sleep = sleep
 
     async def start(self, placement: Placement, now: datetime) -> Started:
@@ -137,7 +134,7 @@ class OmeOrigin:
         stream = ScheduledStream(name=placement.stream, audio_track=placement.audio)
         file = ProgramItem(url=f"file://{placement.media_path}")
         if placement.live:
-            pushed = f"stream://{self._vhost}/{placement.application}/{self._ingest_of(placement.stream)}"
+            pushed = f"stream://{self._vhost}/{placement.application}/{placement.ingest_stream}"
             live = Program(name=_PROGRAM, scheduled=_ALWAYS, repeat=True, items=[ProgramItem(url=pushed)])
             return ScheduledChannel(stream=stream, programs=[live], fallback_program=FallbackProgram([file]))
         # What is recorded plays once: a loop or a fallback would be in the copy, too.

@@ -1,4 +1,4 @@
-"""Does a channel really play? Asked of OME's playback side, as a player would, and of its API for what it made of it."""
+"""Does a channel really play? Its playback side is asked as by a player, its API for what was made of the source."""
 
 import asyncio
 from collections.abc import Iterable

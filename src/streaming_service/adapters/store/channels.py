@@ -162,7 +162,7 @@ def claim_waiting(
     lease: timedelta,
     limit: int,
 ) -> tuple[Channel, ...]:
-    values = {"now": to_micros(now), "until": to_micros(now + lease), "owner": owner, "count": limit}
+    values: dict[str, Any] = {"now": to_micros(now), "until": to_micros(now + lease), "owner": owner, "count": limit}
     values["classifications"] = [item.value for item in classifications]
     found = connection.execute(_CLAIM_NEXT, values).all()
     return tuple(decode_channel(row.document) for row in sorted(found, key=lambda row: row.queue_rank))
