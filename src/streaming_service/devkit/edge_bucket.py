@@ -14,7 +14,7 @@ _ROOT = f"/{VOD_FOLDER}/"
 _PLAYLIST = ".m3u8"
 _TYPES = {
     _PLAYLIST: "application/vnd.apple.mpegurl",
-    ".m4s": "video/iso.segment",
+    ".m4s": "video/mp4",
     ".mp4": "video/mp4",
     ".vtt": "text/vtt",
 }
@@ -37,11 +37,12 @@ class EdgeBucket:
     async def serve(self, path: str, grant: str, own_base: str) -> web.StreamResponse:
         """The file, whole or the range that is asked for; a playlist hands `grant` on to its children."""
         file = await asyncio.to_thread(self._find, unquote(path))
-        if file is None:
+        playlist = await asyncio.to_thread(_text, file) if file and file.suffix == _PLAYLIST else ""
+        if file is None or playlist is None:
             return web.Response(status=404, text="404 not in the bucket\n", headers=OPEN_TO_BROWSERS)
         headers = {"content-type": _TYPES.get(file.suffix, "application/octet-stream"), **OPEN_TO_BROWSERS}
         if file.suffix == _PLAYLIST:
-            text = authorize_children(await asyncio.to_thread(_text, file), grant, own_base)
+            text = authorize_children(playlist, grant, own_base)
             return web.Response(body=text.encode(), headers={**headers, "cache-control": _PLAYLIST_AGE})
         return web.FileResponse(file, headers={**headers, "cache-control": _MEDIA_AGE})
 
@@ -54,5 +55,8 @@ class EdgeBucket:
         return file if file.is_relative_to(root) and file.is_file() else None
 
 
-def _text(file: Path) -> str:
-    return file.read_text(errors="replace")
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:  # removed meanwhile
+        return None

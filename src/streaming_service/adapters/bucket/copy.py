@@ -113,7 +113,7 @@ class _Copy:
         """Every file is there and holds something."""
         absent = [name for name in names if not self._sizes.get(name)]
         if absent:
-            raise Flawed(CopyVerdict.INCOMPLETE, f"{len(absent)} files are not there: {_few(absent)}")
+            raise Flawed(CopyVerdict.INCOMPLETE, f"not there ({len(absent)}): {_few(absent)}")
 
     def _mended(self, chunklists: Mapping[str, Chunklist]) -> dict[str, Chunklist]:
         """What a known OME gets wrong, put right.

@@ -50,10 +50,14 @@ class DirectoryFolder:
         with self._translated(key), self._folder(folder_key) as folder:
             if folder is None or not name:
                 raise NotFound(f"{key} is not there")
-            with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            descriptor = os.open(name, _READ, dir_fd=folder)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise NotFound(f"{key} is not there")
-                return file.read(at_most)
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    return file.read(at_most)
+            finally:
+                os.close(descriptor)
 
     def write(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:  # noqa: ARG002 - see above
         """See ObjectFolder. The folder is there: OME made it."""
