@@ -8,9 +8,9 @@ from aiohttp import web
 
 from streaming_service.devkit.edge_playlist import authorize_children
 from streaming_service.devkit.edge_proxy import OPEN_TO_BROWSERS
-from streaming_service.domain.vod import VOD_FOLDER
+from streaming_service.domain.placement import COPY_FOLDER
 
-_ROOT = f"/{VOD_FOLDER}/"
+_ROOT = f"/{COPY_FOLDER}/"
 _PLAYLIST = ".m3u8"
 _TYPES = {
     _PLAYLIST: "application/vnd.apple.mpegurl",
@@ -47,9 +47,12 @@ class EdgeBucket:
         return web.FileResponse(file, headers={**headers, "cache-control": _MEDIA_AGE})
 
     def _find(self, path: str) -> Path | None:
+        key = path.removeprefix("/")
+        if not all(key.split("/")):  # a bucket compares names, it knows no folders
+            return None
         try:
             root = self._folder.resolve(strict=True)
-            file = root.joinpath(path.lstrip("/")).resolve(strict=True)
+            file = root.joinpath(key).resolve(strict=True)
         except (OSError, RuntimeError, ValueError):  # not there, links that go round in circles, no path at all
             return None
         return file if file.is_relative_to(root) and file.is_file() else None

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from streaming_service.adapters.bucket import BucketOfManifests, ObjectFolder
-from streaming_service.domain.vod import CopyVerdict
+from streaming_service.application.ports import CopyVerdict
 from streaming_service.errors import NotFound
 from tests.unit.adapters.bucket.dumps import PREFIX, chunklist_name, dump, plan
 

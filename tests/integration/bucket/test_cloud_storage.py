@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from streaming_service.adapters.bucket import BucketOfManifests, CloudStorageFolder
+from streaming_service.application.ports import CopyVerdict
 from streaming_service.devkit.emulators import CloudStorageEmulator, free_port
-from streaming_service.domain.vod import CopyVerdict
 from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
 from tests.unit.adapters.bucket.dumps import PREFIX, dump, plan
 

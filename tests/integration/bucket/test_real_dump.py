@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from streaming_service.adapters.bucket import BucketOfManifests, DirectoryFolder
+from streaming_service.application.ports import CopyReport, CopyVerdict
 from streaming_service.devkit.media import run_ffmpeg
-from streaming_service.domain.vod import CopyReport, CopyVerdict
 from tests.integration.bucket.conftest import LADDER, make_dump
 from tests.unit.adapters.bucket.dumps import PREFIX, chunklist_name, plan
 

@@ -20,8 +20,9 @@ from streaming_service.adapters.bucket.playlists import (
     with_target,
     with_variants,
 )
+from streaming_service.application.ports import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.domain.transcode import playlists
-from streaming_service.domain.vod import CopyPlan, CopyReport, CopyVerdict, Track, flaw_in_length, match_rungs
+from streaming_service.domain.vod import Track, flaw_in_length, match_rungs
 from streaming_service.errors import NotFound
 
 _SUFFIX = ".m3u8"
@@ -81,7 +82,7 @@ class _Copy:
         mended = self._mended(chunklists)
         corrected = sum(mended[name].seconds != chunklist.seconds for name, chunklist in chunklists.items())
         tracks = [Track(name, math.fsum(chunklist.seconds)) for name, chunklist in mended.items()]
-        if flaw := flaw_in_length(self._plan, tracks):
+        if flaw := flaw_in_length(tracks, self._plan.duration, self._plan.tolerance):
             raise Flawed(CopyVerdict.INCOMPLETE, flaw)
         written = {**{name: chunklist.text for name, chunklist in mended.items()}, **multivariant}
         report = CopyReport(

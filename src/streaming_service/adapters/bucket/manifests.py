@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from streaming_service.adapters.bucket.copy import Flawed, read_copy
 from streaming_service.adapters.bucket.objects import ObjectFolder
-from streaming_service.domain.vod import CopyPlan, CopyReport, check_plan, check_prefix
+from streaming_service.application.ports import CopyPlan, CopyReport
+from streaming_service.domain.vod import check_prefix
 from streaming_service.errors import UpstreamUnavailable
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -35,10 +36,10 @@ class BucketOfManifests:
     async def finish(self, plan: CopyPlan) -> CopyReport:
         """Verify by arithmetic, mend what a known OME gets wrong, write the caps' playlists. Repeatable.
 
-        Nothing is written unless the copy is complete. Raises InvalidInput for a plan that no copy can fulfil, and
-        UpstreamUnavailable or UpstreamRejected("storage", …).
+        Nothing is written unless the copy is complete. Raises UpstreamUnavailable, UpstreamRejected, and
+        InvalidInput for a prefix that is not exactly one copy's.
         """
-        check_plan(plan)
+        check_prefix(plan.prefix)
         return await self._run(lambda: self._finish(plan), f"the copy in {plan.prefix}")
 
     async def remove(self, prefix: str) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from struct import pack
 
+from streaming_service.application.ports import CopyPlan
 from streaming_service.domain.ladder import Ladder, Rung, parse_ladder
-from streaming_service.domain.vod import CopyPlan
 from streaming_service.errors import NotFound
 
 KEY = "txr8p6Fs"
@@ -74,7 +74,7 @@ def chunklist(number: int, kind: str, durations: Sequence[float], *, target: int
     ]
     for index, seconds in enumerate(durations):
         lines += [
-            f"#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:{index // 30:02}:{index % 30 * 2:02}.202+00:00",
+            f"#EXT-X-PROGRAM-DATE-TIME:2026-11-22T{14 + index // 1800}:{index // 30 % 60:02}:{index % 30 * 2:02}.202+00:00",
             f"#EXTINF:{seconds:.6f},",
             f"seg_{number}_{index}_{name}",
         ]

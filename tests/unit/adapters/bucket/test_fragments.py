@@ -93,6 +93,7 @@ def test_the_last_box_may_reach_to_the_end() -> None:
         (INIT, moof(traf(tfhd(), trun([]))), "last 0 s"),
         (init(1), moof(traf(tfhd(default=2**31), full_box(b"trun", 0, pack(">I", 2**31)))), "samples last"),
         (INIT, pack(">I4s", 4, b"moof") + bytes(100), "does not fit"),
+        (INIT, SEGMENT + pack(">I4sQ", 1, b"free", 8), "does not fit"),
         (INIT, pack(">I4sQ", 1, b"moof", 2**63) + bytes(100), "does not fit"),
         (INIT, box(b"free") * 30_000 + SEGMENT, "too many boxes"),
     ],

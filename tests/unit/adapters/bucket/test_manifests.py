@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streaming_service.adapters.bucket import BucketOfManifests
+from streaming_service.application.ports import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.transcode import fit
-from streaming_service.domain.vod import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.errors import InvalidInput, UpstreamUnavailable
 from tests.unit.adapters.bucket.dumps import (
     KEY,
@@ -46,7 +46,7 @@ def sums(folder: MemoryFolder) -> list[float]:
 
 
 def heights(folder: MemoryFolder, name: str) -> list[int]:
-    return [item.stream_info.resolution[1] for item in m3u8.loads(folder[name]).playlists]
+    return [(item.stream_info.resolution or (0, 0))[1] for item in m3u8.loads(folder[name]).playlists]
 
 
 async def test_a_complete_copy_gets_every_playlist_that_may_be_signed() -> None:
@@ -119,6 +119,23 @@ async def test_a_target_that_was_raised_with_it_is_lowered_in_every_chunklist() 
 
     assert "#EXT-X-TARGETDURATION:2\n" in folder[chunklist_name(0, "video")]
     assert {m3u8.loads(folder[name]).target_duration for name in files if name.startswith("chunklist")} == {2}
+
+
+async def test_targets_that_differ_are_made_the_same() -> None:
+    files = dump()
+    files[chunklist_name(0, "video")] = chunklist(0, "video", [2.0] * 5 + [1.88], target=30).encode()
+    folder = MemoryFolder(files)
+    report = await finished(folder)
+
+    assert report.detail.endswith("0 ends corrected")
+    assert {m3u8.loads(folder[name]).target_duration for name in files if name.startswith("chunklist")} == {2}
+
+
+async def test_a_target_that_all_agree_on_stays() -> None:
+    folder = MemoryFolder(dump(target=6))
+    await finished(folder)
+
+    assert "#EXT-X-TARGETDURATION:6\n" in folder[chunklist_name(0, "video")]
 
 
 async def test_a_small_rounding_is_no_mistake() -> None:
@@ -274,10 +291,17 @@ async def test_what_will_never_be_a_copy_is_malformed(name: str, data: bytes, re
     assert folder.written == []
 
 
-async def test_a_plan_that_nothing_can_fulfil_is_refused() -> None:
-    for wanted in (plan(prefix="vod/reels/"), plan(float("nan")), plan(rungs=())):
-        with pytest.raises(InvalidInput):
-            await finished(MemoryFolder(dump()), wanted)
+async def test_only_one_copy_can_be_finished() -> None:
+    with pytest.raises(InvalidInput):
+        await finished(MemoryFolder(dump()), plan(prefix="vod/reels/"))
+
+
+@pytest.mark.parametrize("duration", [0.0, float("nan")])
+async def test_without_the_length_of_its_source_no_copy_is_complete(duration: float) -> None:
+    report = await finished(MemoryFolder(dump()), plan(duration))
+
+    assert report.verdict is CopyVerdict.INCOMPLETE
+    assert "not known" in report.detail
 
 
 NAMES = sorted(dump())
