@@ -73,8 +73,9 @@ def chunklist(number: int, kind: str, durations: Sequence[float], *, target: int
         f'#EXT-X-MAP:URI="init_{number}_{name}"',
     ]
     for index, seconds in enumerate(durations):
+        clock = f"{14 + index // 1800}:{index // 30 % 60:02}:{index % 30 * 2:02}"
         lines += [
-            f"#EXT-X-PROGRAM-DATE-TIME:2026-11-22T{14 + index // 1800}:{index // 30 % 60:02}:{index % 30 * 2:02}.202+00:00",
+            f"#EXT-X-PROGRAM-DATE-TIME:2026-11-22T{clock}.202+00:00",
             f"#EXTINF:{seconds:.6f},",
             f"seg_{number}_{index}_{name}",
         ]
