@@ -66,7 +66,7 @@ class CloudStorageFolder:
 
     def write(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
         """See ObjectFolder."""
-        with self._translated(key):
+        with self._translated(key, absent_is_bucket=True):
             blob = self._blob(key)
             blob.cache_control = cache_control
             blob.upload_from_string(data, content_type=content_type, **self._options)
@@ -128,7 +128,7 @@ class CloudStorageFolder:
 
     @contextmanager
     def _translated(self, key: str, *, absent_is_bucket: bool = False) -> Generator[None]:
-        """Google's errors to ours. A listing is never absent: when it is, the bucket is."""
+        """Google's errors to ours. What is listed or written is never absent: when it is, the bucket is."""
         from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError  # noqa: PLC0415 - as above
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 

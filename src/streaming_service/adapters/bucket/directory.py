@@ -60,7 +60,7 @@ class DirectoryFolder:
                 os.close(descriptor)
 
     def write(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:  # noqa: ARG002 - see above
-        """See ObjectFolder. The folder is there: OME made it."""
+        """See ObjectFolder."""
         folder_key, _, name = key.rpartition("/")
         with self._translated(key), self._folder(folder_key) as folder:
             if folder is None:

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from streaming_service.adapters.bucket.copy import Flawed, read_copy
 from streaming_service.adapters.bucket.objects import ObjectFolder
-from streaming_service.application.ports import CopyPlan, CopyReport
+from streaming_service.application.ports import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.domain.vod import check_prefix
-from streaming_service.errors import UpstreamUnavailable
+from streaming_service.errors import NotFound, UpstreamUnavailable
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 # Not for ever like media: a retired copy has to leave the caches of players by itself.
@@ -66,11 +66,13 @@ class BucketOfManifests:
     def _finish(self, plan: CopyPlan) -> CopyReport:
         try:
             finished = read_copy(self._folder, plan)
+            # All of them, changed or not: a mount gives objects no content type that players know, nor cache control.
+            for name, text in finished.playlists.items():
+                self._folder.write(plan.prefix + name, text.encode(), PLAYLIST_TYPE, PLAYLIST_CACHE_CONTROL)
         except Flawed as flawed:
             return flawed.report
-        # All of them, changed or not: a mount gives objects no content type that players know and nothing for caches.
-        for name, text in finished.playlists.items():
-            self._folder.write(plan.prefix + name, text.encode(), PLAYLIST_TYPE, PLAYLIST_CACHE_CONTROL)
+        except NotFound as error:
+            return CopyReport(CopyVerdict.MISSING, f"it was removed meanwhile: {error}")
         return finished.report
 
     async def _run(self, work: Callable[[], Result], what: str) -> Result:

@@ -20,7 +20,10 @@ class ObjectFolder(Protocol):
         ...
 
     def write(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
-        """Create or replace an object: a reader sees the old one or the new one, never a part."""
+        """Create or replace an object: a reader sees the old one or the new one, never a part.
+
+        Raises NotFound where a folder is needed and there is none: whoever makes the copy makes it.
+        """
         ...
 
     def delete_some(self, prefix: str, at_most: int) -> bool:

@@ -13,7 +13,7 @@ from streaming_service.adapters.bucket import BucketOfManifests
 from streaming_service.application.ports import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.transcode import fit
-from streaming_service.errors import InvalidInput, UpstreamUnavailable
+from streaming_service.errors import InvalidInput, NotFound, UpstreamUnavailable
 from tests.unit.adapters.bucket.dumps import (
     KEY,
     LADDER,
@@ -219,6 +219,17 @@ async def test_a_file_that_goes_while_we_look_is_not_there_yet_either() -> None:
     folder.lost.add(PREFIX + chunklist_name(0, "video"))
 
     assert (await finished(folder)).verdict is CopyVerdict.INCOMPLETE
+
+
+async def test_a_copy_that_is_removed_while_it_is_finished_is_missing() -> None:
+    class Removed(MemoryFolder):
+        def write(self, key: str, data: bytes, content_type: str, cache_control: str) -> None:
+            raise NotFound(f"the folder of {key} is not there")
+
+    report = await finished(Removed(dump()))
+
+    assert report.verdict is CopyVerdict.MISSING
+    assert "removed meanwhile" in report.detail
 
 
 async def test_many_missing_files_are_counted_and_some_are_named() -> None:
