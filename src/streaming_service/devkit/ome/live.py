@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from streaming_service.devkit.ome.feeds import STREAM, Feeds
 from streaming_service.devkit.ome.packager import Cuts, Package
 from streaming_service.devkit.ome.schedule import (
     Item,
@@ -21,11 +23,15 @@ from streaming_service.devkit.ome.schedule import (
 
 OpenItem = Callable[[str], Package | None]
 
+# Nothing is cut shorter: a segment holds a few frames of picture and sound at least.
+_SHORTEST = 0.1
+
 
 class Segment(Struct, frozen=True):
     """`start` in seconds since the epoch, `shift` what must be added to the timestamps inside of it.
 
-    `origin` counts the source files of the channel: where it changes, so does the init segment.
+    `origin` counts the source files of the channel: where it changes, so does the init segment. `cut`: the channel
+    went over to another source before the end of what the package holds.
     """
 
     number: int
@@ -35,6 +41,7 @@ class Segment(Struct, frozen=True):
     index: int
     shift: float
     origin: int
+    cut: bool = False
 
     @property
     def end(self) -> float:
@@ -42,13 +49,17 @@ class Segment(Struct, frozen=True):
 
 
 class LiveWindow:
-    """Segments of one channel. `begins` is when its first segment starts, `floor` when the channel appeared."""
+    """Segments of one channel. `begins` is when its first segment starts, `floor` when the channel appeared.
 
-    def __init__(self, begins: float, floor: float, size: int, open_item: OpenItem) -> None:
+    `feeds` are the publishers behind `stream://` items.
+    """
+
+    def __init__(self, begins: float, floor: float, size: int, open_item: OpenItem, feeds: Feeds | None = None) -> None:
         self._cursor = begins
         self._floor = floor
         self._size = size
         self._open = open_item
+        self._feeds = feeds or Feeds()
         # Twice the window, so that a player which has just read a chunklist finds all of it.
         self._segments: deque[Segment] = deque(maxlen=2 * size + 1)
         self._origins: list[Package] = []
@@ -56,13 +67,14 @@ class LiveWindow:
 
     def roll(self, schedule: Schedule, now: float) -> None:
         """Append what has begun to play since the last look, in the order of the schedule."""
+        self._cut_last(schedule)
         while self._cursor <= now:
             at = max(self._cursor, self._floor)
             found = self._choose(schedule, at)
             if found is None:
                 if not self._skip_silence(schedule, at, now):
                     return
-            elif not self._append(*found):
+            elif not self._append(*found, self._next_change(schedule, self._cursor)):
                 return  # ffmpeg has not finished that segment: the playlist lags, as an overloaded OME's does
 
     def listed(self, now: float) -> list[Segment]:
@@ -92,18 +104,46 @@ class LiveWindow:
         candidates.append((schedule.fallback or (), max(0.0, at - self._floor)))
         for items, elapsed in candidates:
             head = playhead(items, elapsed, self.length_of)
-            package = self._open(head.item.url) if head and head.item.url.startswith("file://") else None
+            if head and head.item.url.startswith(STREAM):
+                head = self._live(head.item.url, at)
+            package = self._open(head.item.url) if head else None
             if head and package and usable(package, schedule):
                 return head, package
         return None
 
+    def _live(self, url: str, at: float) -> Playhead | None:
+        """Where in its file the publisher is; None when there is none, or nothing of its file can be served yet."""
+        feed = self._feeds.at(url, at)
+        package = self._open(feed.file) if feed else None
+        if feed is None or package is None or not package.durations():
+            return None
+        return playhead((Item(feed.file),), at - feed.begins, self.length_of)
+
+    def _next_change(self, schedule: Schedule, after: float) -> float | None:
+        """When a publisher comes or goes next, as far as is known."""
+        changes = [self._feeds.next_change(url, after) for url in streams_of(schedule)]
+        return min((change for change in changes if change is not None), default=None)
+
+    def _cut_last(self, schedule: Schedule) -> None:
+        """A publisher came or went in the middle of the segment that nobody has been shown yet."""
+        last = self._segments[-1] if self._segments else None
+        if last is None or last.end != self._cursor:
+            return
+        change = self._next_change(schedule, last.start)
+        if change is not None and change < last.end:
+            duration = max(change - last.start, _SHORTEST)
+            self._segments[-1] = last = replace(last, duration=min(duration, last.duration), cut=True)
+            self._cursor = last.end
+
     def _skip_silence(self, schedule: Schedule, at: float, now: float) -> bool:
         """Nothing plays at `at`. True when something may by now."""
-        start = next_start(schedule, at)
+        starts = [next_start(schedule, at), self._next_change(schedule, at)]
+        start = min((moment for moment in starts if moment is not None), default=None)
         self._cursor = now if start is None or start > now else start
         return self._cursor < now
 
-    def _append(self, head: Playhead, package: Package) -> bool:
+    def _append(self, head: Playhead, package: Package, change: float | None) -> bool:
+        """False when the package lacks that segment. It ends at `change`, should that be first."""
         cuts = Cuts(package.durations())
         wanted = head.item.start / 1000 + head.position
         index = self._next_index(head.item, package, cuts, wanted)
@@ -115,14 +155,18 @@ class LiveWindow:
             self._zero = self._cursor
         if not self._origins or self._origins[-1] is not package:
             self._origins.append(package)
+        duration = whole = cuts.duration(index)
+        if change is not None:
+            duration = min(whole, max(change - self._cursor, _SHORTEST))
         segment = Segment(
             number=self._segments[-1].number + 1 if self._segments else 0,
             start=self._cursor,
-            duration=cuts.duration(index),
+            duration=duration,
             package=package,
             index=index,
             shift=self._cursor - self._zero - cuts.starts[index],
             origin=len(self._origins) - 1,
+            cut=duration < whole,
         )
         self._segments.append(segment)
         self._cursor = segment.end
@@ -148,6 +192,12 @@ class LiveWindow:
         missing = (wanted - cuts.starts[-1]) / package.segment_seconds
         # Far behind, better something that plays now than nothing until the rest is made.
         return None if missing < 3 else cuts.index_at(wanted % cuts.starts[-1])
+
+
+def streams_of(schedule: Schedule) -> set[str]:
+    """The `stream://` URLs in its programs."""
+    items = [item for program in schedule.programs or () for item in program.items]
+    return {item.url for item in items if item.url.startswith(STREAM)}
 
 
 def usable(package: Package, schedule: Schedule) -> bool:
