@@ -115,8 +115,8 @@ class OmeClient:
     async def delete_stream(self, application: str, name: str) -> None:
         """Cut off the publisher of a stream within half a second. Raises NotFound.
 
-        Nothing keeps its encoder from coming back: refuse it in the admission webhook first. A scheduled channel takes
-        no notice, and OME says so to nobody.
+        Nothing keeps its encoder from coming back: refuse it in the admission webhook first. For a scheduled
+        channel OME answers 200 and does nothing.
         """
         await self._call("DELETE", f"{self._apps}/{application}/streams/{name}")
 

@@ -169,7 +169,7 @@ class StreamStatistics(Struct, rename="camel"):
 
     @property
     def bitrate_kbps(self) -> int:
-        """What comes in, in kbit/s: the source's bitrate, not that of its renditions. 0 until a second is over."""
+        """What comes in, in kbit/s: the source's bitrate, not that of its renditions."""
         return round(self.avg_throughput_in / 1000)
 
 

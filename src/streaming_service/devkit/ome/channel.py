@@ -4,6 +4,7 @@ from random import Random
 
 from msgspec import Struct
 
+from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.feeds import STREAM, Feeds
 from streaming_service.devkit.ome.live import LiveWindow, OpenItem, Segment, usable
 from streaming_service.devkit.ome.pace import Pace
@@ -140,6 +141,11 @@ class Channel:
             if package and package.facts and usable(package, schedule):
                 return package
         return None
+
+    def facts(self, now: float) -> MediaFacts | None:
+        """What comes in; None as long as that is not known."""
+        package = self.package(now)
+        return package.facts if package else None
 
     def _playing(self, head: Playhead | None, schedule: Schedule, now: float) -> list[Item]:
         """The item that is on, with `stream://` looked through; the fallback where there is none."""

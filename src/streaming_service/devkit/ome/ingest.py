@@ -130,7 +130,7 @@ class Ingest:
         if channels.stream(name):
             raise ConnectionResetError(f"OME cuts off {session.url}: a stream of that name is on air")
         *_, kind, peer = _PROTOCOLS[offer.protocol]
-        stream = channels.add_ingest(name, offer.file, Source(kind, peer.format(*offer.peer), session.kick))
+        stream = channels.add_ingest(name, offer.file, Source(kind, peer.format(*offer.peer), facts, session.kick))
         feed = f"{STREAM}{self._vhost}/{app}/{name}"
         shows = stream.appears + self._rng.uniform(*self._timing.go_live)
         self._feeds.begin(feed, Feed(offer.file, stream.appears, shows))

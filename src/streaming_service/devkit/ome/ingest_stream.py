@@ -6,6 +6,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.channel import Channel, Ticks
 from streaming_service.devkit.ome.live import OpenItem
 from streaming_service.devkit.ome.schedule import Schedule
@@ -13,10 +14,11 @@ from streaming_service.devkit.ome.timing import Timing
 
 
 class Source(Struct, frozen=True):
-    """`type` and `url` of the input as OME shows them, and what cuts the publisher off."""
+    """`type` and `url` of the input as OME shows them, what is in it, and what cuts the publisher off."""
 
     type: str
     url: str
+    facts: MediaFacts
     kick: Callable[[], None]
 
 
@@ -42,3 +44,7 @@ class IngestStream(Channel):
             open_item=open_item,
         )
         self.source_type, self.source_url, self.kick = source.type, source.url, source.kick
+        self._facts = source.facts
+
+    def facts(self, now: float) -> MediaFacts | None:  # noqa: ARG002 - it said so when it connected
+        return self._facts

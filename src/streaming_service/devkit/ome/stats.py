@@ -120,5 +120,5 @@ class Statistics:
 
 
 def _bitrate(channel: Channel, now: float) -> int:
-    package = channel.package(now)
-    return package.facts.bitrate_kbps * 1000 if package and package.facts else 0
+    facts = channel.facts(now)
+    return facts.bitrate_kbps * 1000 if facts else 0

@@ -32,8 +32,7 @@ class Streams:
     def show(self, call: Call) -> Reply:
         channel, now = self._find(*call.params)
         outputs = channel.outputs
-        package = channel.package(now)
-        facts = package.facts if package else None
+        facts = channel.facts(now)
         stream: Json = {
             "name": call.params[2],
             "input": {
