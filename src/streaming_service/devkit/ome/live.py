@@ -25,6 +25,8 @@ OpenItem = Callable[[str], Package | None]
 
 # Nothing is cut shorter: a segment holds a few frames of picture and sound at least.
 _SHORTEST = 0.1
+# Seconds since the epoch are exact to less than this.
+_SAME = 1e-6
 
 
 class Segment(Struct, frozen=True):
@@ -127,13 +129,12 @@ class LiveWindow:
     def _cut_last(self, schedule: Schedule) -> None:
         """A publisher came or went in the middle of the segment that nobody has been shown yet."""
         last = self._segments[-1] if self._segments else None
-        if last is None or last.end != self._cursor:
+        if last is None or abs(last.end - self._cursor) > _SAME:
             return
         change = self._next_change(schedule, last.start)
         if change is not None and change < last.end:
-            duration = max(change - last.start, _SHORTEST)
-            self._segments[-1] = last = replace(last, duration=min(duration, last.duration), cut=True)
-            self._cursor = last.end
+            duration, self._cursor = _until(change, last.start, last.duration)
+            self._segments[-1] = replace(last, duration=duration, cut=True)
 
     def _skip_silence(self, schedule: Schedule, at: float, now: float) -> bool:
         """Nothing plays at `at`. True when something may by now."""
@@ -155,9 +156,8 @@ class LiveWindow:
             self._zero = self._cursor
         if not self._origins or self._origins[-1] is not package:
             self._origins.append(package)
-        duration = whole = cuts.duration(index)
-        if change is not None:
-            duration = min(whole, max(change - self._cursor, _SHORTEST))
+        whole = cuts.duration(index)
+        duration, end = _until(change, self._cursor, whole)
         segment = Segment(
             number=self._segments[-1].number + 1 if self._segments else 0,
             start=self._cursor,
@@ -169,7 +169,7 @@ class LiveWindow:
             cut=duration < whole,
         )
         self._segments.append(segment)
-        self._cursor = segment.end
+        self._cursor = end
         return True
 
     def _next_index(self, item: Item, package: Package, cuts: Cuts, wanted: float) -> int | None:
@@ -192,6 +192,16 @@ class LiveWindow:
         missing = (wanted - cuts.starts[-1]) / package.segment_seconds
         # Far behind, better something that plays now than nothing until the rest is made.
         return None if missing < 3 else cuts.index_at(wanted % cuts.starts[-1])
+
+
+def _until(change: float | None, start: float, whole: float) -> tuple[float, float]:
+    """Duration and end of a segment that is over at `change`; that very moment, whatever the sum would be."""
+    if change is None or change >= start + whole:
+        return whole, start + whole
+    if change - start >= _SHORTEST:
+        return change - start, change
+    shortest = min(whole, _SHORTEST)
+    return shortest, start + shortest
 
 
 def streams_of(schedule: Schedule) -> set[str]:
