@@ -233,6 +233,22 @@ async def test_an_encoder_survives_a_restart_of_ome(tmp_path: Path) -> None:
         assert publisher.attempts >= 2
 
 
+async def test_encoders_can_be_started_over_http(stage: Stage) -> None:
+    ask, path = stage.ome.ask, "/_stand-in/publishers"
+    assert (await ask("POST", path, {"application": APP, "key": "cam1"})).status == 201
+    assert (await ask("POST", path, {"application": APP, "key": "cam1"})).status == 409
+    shown = await stage.ome.until(lambda: ask("GET", path), lambda found: found.response[0]["live"])
+    assert (shown.response[0]["key"], shown.response[0]["file"]) == ("cam1", "live.mp4")
+    assert await stage.streams() == ["cam1"]
+
+    assert (await ask("DELETE", f"{path}/{APP}/cam1")).status == 200
+    await stage.ome.until(lambda: ask("GET", stage.ome.streams()), lambda found: found.response == [])
+    assert (await ask("DELETE", f"{path}/{APP}/cam1")).status == 404
+    assert (await ask("POST", path, {"application": APP})).status == 400
+    assert (await ask("POST", path, {"application": APP, "key": "cam1", "protocol": "HTTP"})).status == 400
+    assert (await ask("GET", path, authorization="")).status == 401
+
+
 # -- transcoding ------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from streaming_service.devkit.ome.webhooks import Admission, Admitted, Webhook, 
 from streaming_service.domain.ladder import Ladder
 
 # Protocol as OME writes it → its scheme and port, the type of its streams, and how OME names the peer.
-_PROTOCOLS = {
+PROTOCOLS = {
     "RTMP": ("rtmp", 1935, "Rtmp", "TCP://{}:{}/tcp"),
     "SRT": ("srt", 9999, "Srt", "SRT://{}:{}"),
 }
@@ -40,7 +40,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     file: str
 
     def url(self, host: str) -> str:
-        scheme, port, *_ = _PROTOCOLS[self.protocol]
+        scheme, port, *_ = PROTOCOLS[self.protocol]
         query = f"?{self.query}" if self.query else ""
         return f"{scheme}://{host}:{port}/{self.application}/{self.key.partition('/')[0]}{query}"
 
@@ -129,7 +129,7 @@ class Ingest:
             raise ConnectionResetError(f"OME cuts off {session.url}: no media in {offer.file} below the media root")
         if channels.stream(name):
             raise ConnectionResetError(f"OME cuts off {session.url}: a stream of that name is on air")
-        *_, kind, peer = _PROTOCOLS[offer.protocol]
+        *_, kind, peer = PROTOCOLS[offer.protocol]
         stream = channels.add_ingest(name, offer.file, Source(kind, peer.format(*offer.peer), facts, session.kick))
         feed = f"{STREAM}{self._vhost}/{app}/{name}"
         shows = stream.appears + self._rng.uniform(*self._timing.go_live)

@@ -9,15 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from aiohttp import web
 
 from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.apps import Applications
 from streaming_service.devkit.ome.channels import AskOutputs, Channels
+from streaming_service.devkit.ome.control import Publishers, Wanted
 from streaming_service.devkit.ome.encoder import Publisher
 from streaming_service.devkit.ome.feeds import Feeds
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
-from streaming_service.devkit.ome.ingest import Ingest, Offer, Session
+from streaming_service.devkit.ome.ingest import PROTOCOLS, Ingest, Offer, Session
 from streaming_service.devkit.ome.inventory import Application, Inventory, VirtualHost
 from streaming_service.devkit.ome.pace import Pace
 from streaming_service.devkit.ome.packager import Packager
@@ -103,6 +105,7 @@ class StandInOme:
         self._inventory = Inventory()
         self._router = Router()
         self._ingest: Ingest | None = None
+        self._publishers = Publishers(self._wanted)
         self._runners: list[web.ServerRunner] = []
 
     @property
@@ -130,7 +133,10 @@ class StandInOme:
         """An encoder that publishes `rtmp://…/{application}/{key}?{query}` (or `protocol` "SRT") once it is started.
 
         What it sends is `file` below the media root, looped. A `port` of 0 is another one for each connection.
+        Raises ValueError for another protocol.
         """
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"no publisher speaks {protocol!r} here: it is {' or '.join(PROTOCOLS)}")
 
         async def connect() -> Session:
             if self._ingest is None:
@@ -165,6 +171,7 @@ class StandInOme:
 
     async def stop(self) -> None:
         """Close the ports and end every ffmpeg."""
+        await self._publishers.stop()
         ingest, self._ingest = self._ingest, None
         if ingest:
             await ingest.stop()
@@ -237,6 +244,10 @@ class StandInOme:
         ScheduledChannels(self._inventory).register(self._router)
         Streams(self._inventory, self._path_depth).register(self._router)
         Statistics(self._inventory, self._now(), self.viewers).register(self._router)
+        self._publishers.register(self._router)
+
+    def _wanted(self, wanted: Wanted) -> Publisher:
+        return self.publish(**msgspec.structs.asdict(wanted))
 
     def _on_air(self, now: float) -> int:
         applications = self._inventory.vhost(self._vhost).applications.values()
