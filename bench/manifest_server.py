@@ -14,6 +14,8 @@ import uvloop
 from streaming_service.adapters.http import Request, Response
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
+from streaming_service.application.placing import next_placement
+from streaming_service.application.seating import Seat
 from streaming_service.bootstrap import Service, wire
 from streaming_service.domain.access import READ_SCOPE
 from streaming_service.domain.clock import to_wire
@@ -104,7 +106,9 @@ async def _ready(service: Service, identity: str) -> None:
         "tenantId": "bench",
     }
     channel, _ = await service.provisioning.accept(parse_registration(body, now), _CAUSE)
-    channel = channel.placed("default", f"ss-{identity}", now, audio=True).started(now)
+    channel = channel.placed(
+        next_placement(channel, Seat("default", 0), None, now, prefix="ss-", publish=False), now
+    ).started(now)
     channel = channel.playable(now, drain_after=timedelta())
     await service.store.commit(change(channel, "playable", _CAUSE), None)
 

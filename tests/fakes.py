@@ -2,23 +2,31 @@
 
 import asyncio
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.ports import (
+    Candidate,
     CatalogEntry,
+    CopyPlan,
+    CopyReport,
+    CopyVerdict,
     MediaFacts,
     Playability,
     PlayabilityReport,
     Receipt,
+    RecordingState,
+    Started,
 )
 from streaming_service.domain.access import READ_SCOPE, Viewer
-from streaming_service.domain.channel import Channel, Placement
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Notification
+from streaming_service.domain.placement import Placement
 from streaming_service.errors import NotFound, UpstreamError, UpstreamRejected, UpstreamUnavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -128,8 +136,9 @@ class FragileStore(MemoryStore):
         self.faults.before(call)
 
     def due(self) -> list[datetime]:
-        """When channels are due, the earliest first."""
-        return sorted(record.due_at for record in self._records.values() if record.due_at)
+        """When channels are due, or may be placed, the earliest first."""
+        moments = [moment for record in self._records.values() for moment in (record.due_at, record.queue_at)]
+        return sorted(moment for moment in moments if moment)
 
     def everything_owed(self) -> list[Notification]:
         return [delivery.notification for delivery in self._deliveries]
@@ -158,13 +167,53 @@ class FakeOrigin:
         self.stuck: set[str] = set()
         self.down: UpstreamError | None = None
         self.starts: list[str] = []
+        self.everything_ever: dict[str, list[Placement]] = {}
+        self.recorded: set[str] = set()
+        self.concluded: set[str] = set()
+        self.publishers: dict[str, datetime] = {}
+        self.booted: datetime | None = clock.now() - timedelta(hours=1)
         self.during_listing: Callable[[], Any] | None = None
 
-    async def start(self, placement: Placement, now: datetime) -> None:
+    async def start(self, placement: Placement, now: datetime) -> Started:
         held = self._application(placement.application, "ome.start")
         self.starts.append(placement.stream)
-        held.setdefault(placement.stream, (placement, now))
+        self.everything_ever.setdefault(placement.application, []).append(placement)
+        _, since = held.setdefault(placement.stream, (placement, now))
+        # A recording begins with the stream; one that was asked for before goes on.
+        if placement.recording and (since == now or placement.stream in self.recorded):
+            self.recorded.add(placement.stream)
         self.faults.after()
+        return Started(since, placement.stream in self.recorded)
+
+    async def holds(self, placement: Placement) -> bool:
+        return placement.stream in self._application(placement.application, "ome.holds")
+
+    async def recording(self, placement: Placement) -> RecordingState:
+        found = self._application(placement.application, "ome.recording").get(placement.stream)
+        if found is None or placement.stream not in self.recorded:
+            return RecordingState.INTERRUPTED
+        ends = found[1] + timedelta(seconds=placement.duration or 0.0)
+        return RecordingState.ENDED if self.clock.now() >= ends else RecordingState.RUNNING
+
+    async def conclude(self, placement: Placement) -> None:
+        if placement.stream not in self._application(placement.application, "ome.conclude"):
+            raise NotFound(f"{placement.stream} does not exist")
+        self.concluded.add(placement.stream)
+        self.faults.after()
+
+    async def kick(self, application: str, ingest: str, connected_before: datetime) -> bool:
+        self._application(application, "ome.kick")
+        since = self.publishers.get(ingest)
+        if since is None or since >= connected_before:
+            return False
+        del self.publishers[ingest]
+        self.faults.after()
+        return True
+
+    async def booted_at(self) -> datetime | None:
+        if self.down:
+            raise self.down
+        return self.booted
 
     async def stop(self, application: str, stream: str) -> bool:
         held = self._application(application, "ome.stop")
@@ -191,7 +240,7 @@ class FakeOrigin:
         playing = self.clock.now() >= since + timedelta(seconds=self.warm_up)
         if starved or not playing or wanted.media_path in self.broken:
             return PlayabilityReport(Playability.NOT_YET, "manifest answers 404")
-        return PlayabilityReport(Playability.PLAYABLE)
+        return PlayabilityReport(Playability.PLAYABLE, fitted=placement.rungs, appeared=since)
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         found = self._application(placement.application, "ome.starved").get(placement.stream)
@@ -202,12 +251,15 @@ class FakeOrigin:
         return sorted(stream for held in self.held.values() for stream in held)
 
     def restart(self) -> None:
-        """What it holds survives, and warms up again."""
+        """What it holds survives, and warms up again; it forgets what it recorded."""
+        self.recorded.clear()
+        self.booted = self.clock.now()
         for held in self.held.values():
             held.update({stream: (placement, self.clock.now()) for stream, (placement, _) in held.items()})
 
     def wipe(self) -> None:
         """All its files are gone."""
+        self.recorded.clear()
         for held in self.held.values():
             held.clear()
 
@@ -221,15 +273,26 @@ class FakeOrigin:
 
 
 class FakeFleet:
-    """Origins by name; new channels go to `preferred`."""
+    """Origins by name, each with so many seats; new channels go to `preferred` while that has room."""
 
-    def __init__(self, *origins: FakeOrigin) -> None:
+    def __init__(self, *origins: FakeOrigin, capacity: int = 100) -> None:
         self.origins = {origin.name: origin for origin in origins}
         self.preferred = origins[0].name
+        self.capacity: defaultdict[str, int] = defaultdict(lambda: capacity)
+        self.down: set[str] = set()
+        self.emptied: set[str] = set()
 
-    def choose(self, channel: Channel) -> str:
-        del channel
-        return self.preferred
+    def candidates(self, classification: Classification, application: str, key: str) -> tuple[Candidate, ...]:
+        del classification, application, key
+        usable = [name for name in self.origins if name not in self.down | self.emptied]
+        ordered = sorted(usable, key=lambda name: name != self.preferred)
+        return tuple(Candidate(name, self.capacity[name]) for name in ordered)
+
+    def given_up(self) -> frozenset[str]:
+        return frozenset(self.down)
+
+    def leaving(self) -> frozenset[str]:
+        return frozenset(self.emptied)
 
     def origin(self, name: str) -> FakeOrigin:
         if name not in self.origins:
@@ -238,6 +301,51 @@ class FakeFleet:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.origins)
+
+
+class FakeBucket:
+    """A manifest bucket: what a fake origin concluded is there and whole, unless it is named in `incomplete`."""
+
+    def __init__(self, origins: Sequence[FakeOrigin], faults: Faults | None = None) -> None:
+        self.origins = origins
+        self.faults = faults or Faults()
+        self.incomplete: set[str] = set()
+        self.removed: list[str] = []
+        self.down: UpstreamError | None = None
+
+    def copies(self) -> set[str]:
+        """Prefixes of the copies that are there, whole or half."""
+        made = {
+            placement.copy_prefix
+            for origin in self.origins
+            for held in origin.everything_ever.values()
+            for placement in held
+            if placement.stream in origin.recorded | origin.concluded
+        }
+        return made - set(self.removed)
+
+    async def finish(self, plan: CopyPlan) -> CopyReport:
+        self._check("bucket.finish")
+        if plan.prefix not in self.copies():
+            return CopyReport(CopyVerdict.MISSING)
+        if plan.prefix in self.incomplete:
+            return CopyReport(CopyVerdict.INCOMPLETE, "a segment is missing")
+        self.faults.after()
+        return CopyReport(CopyVerdict.COMPLETE, duration=plan.duration, files=10, bytes=1000)
+
+    async def remove(self, prefix: str) -> None:
+        self._check("bucket.remove")
+        self.removed.append(prefix)
+        self.faults.after()
+
+    async def check(self) -> None:
+        if self.down:
+            raise self.down
+
+    def _check(self, call: str) -> None:
+        if self.down:
+            raise self.down
+        self.faults.before(call)
 
 
 class FakeMedia:

@@ -7,6 +7,7 @@ StreamingServiceError
 ├── NotFound                a thing was named that we do not have
 ├── StoreError
 │   ├── Conflict            somebody else changed the record first
+│   ├── SeatTaken           another channel was given that place on the origin first
 │   └── StoreUnavailable    the store does not answer
 └── UpstreamError           an outside service did not do what we asked
     ├── UpstreamUnavailable it could not be reached or is overloaded: try again later
@@ -52,6 +53,15 @@ class StoreError(StreamingServiceError):
 
 class Conflict(StoreError):
     """The record was changed by somebody else since it was read: read it again and decide again."""
+
+
+class SeatTaken(StoreError):
+    """Another channel was given this place on an origin first: choose another one."""
+
+    def __init__(self, origin: str, seat: int) -> None:
+        super().__init__(f"seat {seat} on {origin} was taken meanwhile")
+        self.origin = origin
+        self.seat = seat
 
 
 class StoreUnavailable(StoreError):

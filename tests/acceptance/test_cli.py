@@ -17,6 +17,7 @@ from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.upload import parse_registration
 from streaming_service.domain.wish import SpecPolicy, decide
 from tests.acceptance.harness import running
+from tests.placements import placed as put
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ async def ready_channel(tmp_path: Path) -> Channel:
     }
     channel = decide(None, parse_registration(body, now), POLICY, now).channel
     channel = await store.commit(change(channel, "accepted", CAUSE), None)
-    channel = channel.placed("default", f"ss-{CONTENT}-1", now, audio=True).started(now)
+    channel = put(channel, now, origin="default", stream=f"ss-{CONTENT}-1").started(now)
     channel = await store.commit(change(channel.playable(now, drain_after=timedelta()), "playable", CAUSE), None)
     await store.close()
     return channel

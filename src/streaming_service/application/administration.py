@@ -15,8 +15,9 @@ from streaming_service.application.ports import (
     DeliveryQuery,
     Store,
 )
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notifier
+from streaming_service.domain.state import Status
 from streaming_service.errors import NotFound
 
 _FAILURES_SHOWN = 20

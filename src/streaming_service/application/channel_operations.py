@@ -6,9 +6,11 @@ import structlog
 from msgspec.structs import replace
 
 from streaming_service.application.ports import ChannelPage, ChannelQuery, ChannelStore, Clock
-from streaming_service.domain.channel import Channel, Placement, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change, HistoryEntry, change
 from streaming_service.domain.notification import Cause, Notifier
+from streaming_service.domain.placement import Placement
+from streaming_service.domain.state import Status
 from streaming_service.errors import Conflict, InvalidInput, NotFound
 
 log = structlog.get_logger(__name__)

@@ -1,13 +1,14 @@
 """Loops that keep a process going: find work, do it side by side, never lose or double it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from streaming_service.application.ports import Clock, Store
 from streaming_service.application.provisioning import Provisioning
+from streaming_service.application.seating import Seating
 from streaming_service.context import correlation_id, new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause
@@ -36,7 +37,8 @@ class Bell:
 
 
 class ConvergenceLoop:
-    """Claims channels that are due and converges them, `concurrency` at a time.
+    """Claims channels that are due, and as many of those that wait for a place as there is room for, and converges
+    them, `concurrency` at a time.
 
     A claim is a lease kept alive by heartbeats; a process that dies leaves it to run out, and another takes over.
     """
@@ -46,6 +48,7 @@ class ConvergenceLoop:
         *,
         store: Store,
         provisioning: Provisioning,
+        seating: Seating,
         clock: Clock,
         bell: Bell,
         owner: str,
@@ -55,6 +58,7 @@ class ConvergenceLoop:
     ) -> None:
         self._store = store
         self._provisioning = provisioning
+        self._seating = seating
         self._clock = clock
         self._bell = bell
         self._owner = owner
@@ -76,16 +80,39 @@ class ConvergenceLoop:
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _claim(self) -> int:
-        room = self._concurrency - len(self._running)
-        if room <= 0:
-            return 0
+        """How many were begun."""
         try:
-            channels = await self._store.claim_due(self._clock.now(), self._owner, self._lease, room)
+            return await self._claim_due() + await self._claim_waiting()
         except StoreError as error:
             log.warning("store does not answer", reason=str(error))
             return 0
+
+    async def _claim_due(self) -> int:
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return 0
+        channels = await self._store.claim_due(self._clock.now(), self._owner, self._lease, room)
+        return self._begin(channels, may_place=False)
+
+    async def _claim_waiting(self) -> int:
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return 0
+        now = self._clock.now()
+        openings = await self._seating.openings(now)
+        room = min(room, openings.room)
+        if room <= 0:
+            return 0
+        channels = await self._store.claim_waiting(openings.classifications, now, self._owner, self._lease, room)
+        return self._begin(channels, may_place=True)
+
+    def _begin(self, channels: Sequence[Channel], *, may_place: bool) -> int:
         for channel in channels:
-            task = asyncio.create_task(self._converge(channel), name=f"converge {channel.content_id}")
+            if may_place:
+                self._seating.expect(channel.content_id)
+            task = asyncio.create_task(
+                self._converge(channel, may_place=may_place), name=f"converge {channel.content_id}"
+            )
             self._running.add(task)
             task.add_done_callback(self._done)
         return len(channels)
@@ -96,25 +123,31 @@ class ConvergenceLoop:
         if not task.cancelled() and (error := task.exception()):
             log.error("converging failed", task=task.get_name(), exc_info=error)
 
-    async def _converge(self, channel: Channel) -> None:
+    async def _converge(self, channel: Channel, *, may_place: bool) -> None:
         correlation_id.set(new_correlation_id())
         heart = asyncio.create_task(self._keep_lease(channel.content_id))
-        version, due_at = channel.version, self._clock.now() + self._lease
+        version = channel.version
+        due_at: datetime | None = self._clock.now() + self._lease
+        queue_at = due_at
         try:
-            result = await self._provisioning.converge(channel, Cause("worker", correlation_id.get()))
-            version, due_at = result.channel.version, result.due_at
+            cause = Cause("worker", correlation_id.get())
+            result = await self._provisioning.converge(channel, cause, may_place=may_place)
+            version, due_at, queue_at = result.channel.version, result.due_at, result.queue_at
         except asyncio.CancelledError:
-            due_at = self._clock.now()
+            due_at = queue_at = self._clock.now()
             raise
         except StoreError as error:
             log.warning("converging interrupted", content_id=channel.content_id, reason=str(error))
         finally:
             heart.cancel()
-            await self._give_back(channel.content_id, version, due_at)
+            self._seating.no_longer_expect(channel.content_id)
+            await self._give_back(channel.content_id, version, due_at, queue_at)
 
-    async def _give_back(self, content_id: str, version: int, due_at: datetime | None) -> None:
+    async def _give_back(
+        self, content_id: str, version: int, due_at: datetime | None, queue_at: datetime | None
+    ) -> None:
         try:
-            await self._store.release(content_id, self._owner, version, due_at)
+            await self._store.release(content_id, self._owner, version, due_at, queue_at)
         except StoreError as error:
             # The lease runs out by itself and the channel is still due.
             log.warning("lease not given back", content_id=content_id, reason=str(error))

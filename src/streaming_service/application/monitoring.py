@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from streaming_service.application.ports import Clock, Store
-from streaming_service.domain.channel import Status
 from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.state import Status
 
 
 class Gauges(Protocol):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from streaming_service.application.ports import ChannelStore, Clock
 from streaming_service.application.stream_directory import StreamDirectory
-from streaming_service.domain.channel import Channel, owner_of
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.history import change
 from streaming_service.domain.ladder import Ladder
@@ -34,6 +34,7 @@ from streaming_service.domain.ome_webhook import (
     replay_key,
     verify,
 )
+from streaming_service.domain.placement import owner_of
 from streaming_service.domain.transcode import bypass_profile, fit, frame_rate, output_profile
 from streaming_service.errors import Conflict, InvalidInput
 

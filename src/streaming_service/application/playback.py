@@ -17,10 +17,11 @@ from msgspec import Struct
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
 from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.ladder import QUALITIES
 from streaming_service.domain.signing.scheme import Signer
+from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)

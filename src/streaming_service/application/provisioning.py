@@ -12,73 +12,77 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streaming_service.application.clearing import Clearing
+from streaming_service.application.patience import ConvergencePolicy
+from streaming_service.application.placing import NO_AUDIO, next_placement
 from streaming_service.application.ports import (
     Clock,
+    CopyVerdict,
     Fleet,
+    ManifestBucket,
     MediaLibrary,
     Meter,
+    Origin,
     Playability,
+    PlayabilityReport,
     Store,
 )
-from streaming_service.domain.channel import Channel, Failure, Placement, stream_name
+from streaming_service.application.recording import Going, Recorder, Spoiled
+from streaming_service.application.seating import Seating
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.convergence import (
     Abandon,
     Announce,
     AwaitPlayable,
     Place,
+    Record,
     Remove,
     Rest,
+    Revoke,
     Start,
     Step,
     next_step,
 )
 from streaming_service.domain.history import Change, change
+from streaming_service.domain.ingest import revoked
 from streaming_service.domain.notification import Cause, Notification, Notifier
+from streaming_service.domain.placement import Copy, Draining, Placement, stream_name
+from streaming_service.domain.state import Failure
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy, decide
-from streaming_service.errors import Conflict, NotFound, UpstreamRejected, UpstreamUnavailable
+from streaming_service.errors import Conflict, NotFound, SeatTaken, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
-NO_AUDIO = "no_audio"
 _CLOCK_SKEW = timedelta(minutes=5)
-
-
-class ConvergencePolicy(Struct, frozen=True):
-    """How patient we are. All in seconds, except `max_retries`.
-
-    `window` is how long a channel rests as `failed` before it is taken up again; `drain_after` how long a replaced
-    stream stays for viewers who still hold a URL of it.
-    """
-
-    stream_prefix: str
-    playlist: str
-    max_retries: int
-    window: float
-    drain_after: float
-    playable_timeout: float
-    poll_interval: float = 0.25
-    starvation_check_after: float = 5.0
-    retry_base: float = 1.0
-    retry_cap: float = 60.0
-    unavailable_pause: float = 2.0
+_SEAT_TRIES = 8
+_NO_ROOM_PAUSE = timedelta(seconds=1)
 
 
 class Converged(Struct, frozen=True):
-    """How far a convergence came, and when to look again (None: when something changes)."""
+    """How far a convergence came, and when to look again (None: when something changes).
+
+    `queue_at` is set when there was no room for it: it need not be given its turn before.
+    """
 
     channel: Channel
     due_at: datetime | None
+    queue_at: datetime | None = None
+
+
+class _NoRoom(Struct, frozen=True):
+    """Every seat is taken."""
 
 
 class Provisioning:
-    """The use case behind every upload."""
+    """The use case behind every upload. With a `bucket` VOD copies are made and published."""
 
     def __init__(
         self,
         *,
         store: Store,
         fleet: Fleet,
+        seating: Seating,
         media: MediaLibrary,
         notifier: Notifier,
         specs: SpecPolicy,
@@ -88,9 +92,11 @@ class Provisioning:
         jitter: Callable[[], float],
         meter: Meter,
         wake_delivery: Callable[[], None],
+        bucket: ManifestBucket | None = None,
     ) -> None:
         self._store = store
         self._fleet = fleet
+        self._seating = seating
         self._media = media
         self._notifier = notifier
         self._specs = specs
@@ -100,6 +106,10 @@ class Provisioning:
         self._jitter = jitter
         self._meter = meter
         self._wake_delivery = wake_delivery
+        self._clearing = Clearing(
+            fleet, bucket, stream_prefix=policy.stream_prefix, clock=clock, retry_after=policy.retry_cap
+        )
+        self._recorder = Recorder(bucket, playlist=policy.playlist, clock=clock) if bucket else None
 
     async def accept(self, request: ProvisionRequest, cause: Cause) -> tuple[Channel, Outcome]:
         """Write down what is wanted. Durable when this returns. Raises InvalidInput or StoreUnavailable."""
@@ -111,11 +121,11 @@ class Provisioning:
             wish = decide(current, heard, self._specs, now)
             if wish.channel is current:
                 return wish.channel, wish.outcome
-            revised = wish.outcome in {Outcome.CREATED, Outcome.REVISED}
+            is_news = wish.outcome in {Outcome.CREATED, Outcome.REVISED}
             try:
                 written = await self._commit(
                     change(wish.channel, "accepted", cause)
-                    if revised
+                    if is_news
                     else change(wish.channel, "confirmed", cause, reason="said again, nothing to do")
                 )
             except Conflict:
@@ -123,14 +133,19 @@ class Provisioning:
             log.info("upload accepted", content_id=request.content_id, outcome=wish.outcome)
             return written, wish.outcome
 
-    async def converge(self, channel: Channel, cause: Cause) -> Converged:
-        """Take steps until there is nothing to do now. Raises StoreUnavailable, nothing else."""
+    async def converge(self, channel: Channel, cause: Cause, *, may_place: bool = False) -> Converged:
+        """Take steps until there is nothing to do now. Raises StoreUnavailable, nothing else.
+
+        `may_place`: it is this channel's turn in the queue for places.
+        """
+        going: Going | None = None
+        queue_at: datetime | None = None
         while True:
-            step = next_step(channel, self._clock.now())
+            step = next_step(channel, self._clock.now(), may_place=may_place, watch=going is None)
             if isinstance(step, Rest):
-                return Converged(channel, step.until)
+                return Converged(channel, _later(step.until, going), queue_at)
             try:
-                channel = await self._attempt(step, channel, cause)
+                outcome = await self._attempt(step, channel, cause)
             except Conflict:
                 fresh = await self._store.get(channel.content_id)
                 if fresh is None:
@@ -139,9 +154,18 @@ class Provisioning:
             except UpstreamUnavailable as error:
                 pause = error.retry_after or self._policy.unavailable_pause * (1 + self._jitter())
                 log.warning("provisioning waits", content_id=channel.content_id, reason=str(error), pause_s=pause)
-                return Converged(channel, self._clock.now() + timedelta(seconds=pause))
+                again = self._clock.now() + timedelta(seconds=pause)
+                return Converged(channel, again, again)
+            else:
+                match outcome:
+                    case Going():
+                        going = outcome
+                    case _NoRoom():
+                        may_place, queue_at = False, self._clock.now() + _NO_ROOM_PAUSE
+                    case _:
+                        channel = outcome
 
-    async def _attempt(self, step: Step, channel: Channel, cause: Cause) -> Channel:
+    async def _attempt(self, step: Step, channel: Channel, cause: Cause) -> Channel | Going | _NoRoom:
         """A step, or what its failure makes of the channel."""
         try:
             return await self._take(step, channel, cause)
@@ -150,7 +174,7 @@ class Provisioning:
         except NotFound as error:
             return await self._origin_gone(channel, str(error), cause)
 
-    async def _take(self, step: Step, channel: Channel, cause: Cause) -> Channel:
+    async def _take(self, step: Step, channel: Channel, cause: Cause) -> Channel | Going | _NoRoom:
         match step:
             case Place():
                 return await self._place(channel, cause)
@@ -158,16 +182,23 @@ class Provisioning:
                 return await self._start(channel, placement, cause)
             case AwaitPlayable(placement):
                 return await self._await_playable(channel, placement, cause)
+            case Record(placement):
+                return await self._record(channel, placement, cause)
             case Announce(placement):
                 return await self._announce(channel, placement, cause)
             case Abandon():
                 return await self._commit(change(channel.abandoned(self._clock.now()), "abandoned", cause))
-            case Remove(placement):
-                return await self._remove(channel, placement, cause)
+            case Remove(item):
+                return await self._remove(channel, item, cause)
+            case Revoke():
+                return await self._revoke(channel, cause)
             case Rest():
                 return channel
 
-    async def _place(self, channel: Channel, cause: Cause) -> Channel:
+    async def _place(self, channel: Channel, cause: Cause) -> Channel | _NoRoom:
+        seat = await self._seating.seat(channel, self._clock.now())
+        if seat is None:
+            return _NoRoom()
         try:
             facts = await self._media.inspect(channel.spec.source_uri)
         except NotFound:
@@ -175,18 +206,30 @@ class Provisioning:
         if facts and not facts.video:
             detail = f"{channel.spec.source_uri} has no video track"
             return await self._fail(channel, "source_without_video", detail, cause, permanent=True)
-        starved = channel.failure is not None and channel.failure.code == NO_AUDIO
-        origin = self._fleet.choose(channel)
-        stream = stream_name(self._policy.stream_prefix, channel.content_id, channel.incarnation + 1)
-        audio = facts.audio if facts else not starved
-        return await self._commit(
-            change(channel.placed(origin, stream, self._clock.now(), audio=audio), "placed", cause)
-        )
+        for _ in range(_SEAT_TRIES):
+            self._seating.take(seat)
+            now = self._clock.now()
+            moved = channel.placed(
+                next_placement(
+                    channel, seat, facts, now, prefix=self._policy.stream_prefix, publish=self._recorder is not None
+                ),
+                now,
+            )
+            try:
+                return await self._commit(change(moved, "placed", cause))
+            except SeatTaken:
+                seat = await self._seating.seat(channel, now)
+                if seat is None:
+                    break
+        return _NoRoom()
 
     async def _start(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         origin = self._fleet.origin(placement.origin)
-        await origin.start(placement, self._clock.now())
-        return await self._commit(change(channel.started(self._clock.now()), "created", cause))
+        started = await origin.start(placement, self._clock.now())
+        if placement.recording and not started.recorded:
+            detail = f"{placement.stream} was already playing when its recording began"
+            return await self._fail(channel, "recording_late", detail, cause)
+        return await self._commit(change(channel.started(self._clock.now(), started.at), "created", cause))
 
     async def _await_playable(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """Poll the manifest. Returns early when somebody changed the channel meanwhile."""
@@ -195,48 +238,111 @@ class Provisioning:
         began = self._clock.now()
         while (report := await origin.playability(placement)).verdict is not Playability.PLAYABLE:
             waited = (self._clock.now() - began).total_seconds()
-            if waited > self._policy.playable_timeout:
-                detail = f"{placement.stream} does not play after {waited:.0f} s: {report.verdict} {report.detail}"
-                return await self._fail(channel, "not_playable", detail.rstrip(), cause)
-            starving = placement.audio and waited > self._policy.starvation_check_after
-            if starving and await origin.starved_of_audio(placement):
-                return await self._fail(channel, NO_AUDIO, "the source has no audio track", cause)
+            if failed := await self._given_up_on(channel, placement, origin, report, waited, cause):
+                return failed
             await self._clock.sleep(self._policy.poll_interval)
             fresh = await self._store.get(channel.content_id)
             if fresh and fresh.version != channel.version:
                 return fresh
-        return await self._switch(channel, placement, cause)
+        seen = replace(placement, fitted=report.fitted, appeared=report.appeared)
+        return await self._switch(channel, seen, cause)
 
-    async def _switch(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
+    async def _given_up_on(
+        self,
+        channel: Channel,
+        placement: Placement,
+        origin: Origin,
+        report: PlayabilityReport,
+        waited: float,
+        cause: Cause,
+    ) -> Channel | None:
+        """What becomes of the channel when it will not play; None as long as it still may."""
+        policy = self._policy
+        if waited > policy.playable_timeout:
+            detail = f"{placement.stream} does not play after {waited:.0f} s: {report.verdict} {report.detail}"
+            return await self._fail(channel, "not_playable", detail.rstrip(), cause)
+        if placement.audio and waited > policy.starvation_check_after and await origin.starved_of_audio(placement):
+            return await self._fail(channel, NO_AUDIO, "the source has no audio track", cause)
+        if report.verdict is not Playability.NOT_YET or waited <= policy.absence_check_after:
+            return None
+        if await origin.holds(placement):
+            return None
+        reason = f"{placement.stream} vanished from {placement.origin} before it played"
+        if placement.recording:
+            return await self._fail(channel, "vanished", reason, cause)
+        return await self._commit(change(channel.restarting(reason, self._clock.now()), "vanished", cause))
+
+    async def _switch(self, channel: Channel, seen: Placement, cause: Cause) -> Channel:
         now = self._clock.now()
-        moved = channel.playable(now, drain_after=timedelta(seconds=self._policy.drain_after))
-        owed = self._ready_notifications(moved, placement, cause)
-        written = await self._commit(change(moved, "playable", cause, owed))
-        first = channel.ready_at is None or channel.ready_at < channel.last_provisioned_at
-        # A stream that was lost and made again says nothing about how long an upload takes.
-        self._meter.provisioned("ready", (now - channel.last_provisioned_at).total_seconds() if first else None)
-        log.info("channel plays", content_id=channel.content_id, stream=placement.stream, origin=placement.origin)
+        moved = channel.playable(now, drain_after=timedelta(seconds=self._policy.drain_after), seen=seen)
+        if moved.serving != seen:
+            return await self._commit(change(moved, "playable", cause))
+        written = await self._commit(change(moved, "playable", cause, self._ready_notifications(moved, seen, cause)))
+        self._note_ready(channel, now)
+        log.info("channel plays", content_id=channel.content_id, stream=seen.stream, origin=seen.origin)
         return written
+
+    async def _record(self, channel: Channel, placement: Placement, cause: Cause) -> Channel | Going:
+        if self._recorder is None:
+            detail = "publishing was switched off while its copy was being made"
+            return await self._fail(channel, "recording_interrupted", detail, cause)
+        match await self._recorder.look(placement, self._fleet.origin(placement.origin)):
+            case Going() as going:
+                return going
+            case Spoiled(code, detail):
+                return await self._fail(channel, code, detail, cause)
+            case Copy() as copy:
+                return await self._publish(channel, copy, cause)
+
+    async def _publish(self, channel: Channel, copy: Copy, cause: Cause) -> Channel:
+        now, policy = self._clock.now(), self._policy
+        moved = channel.published(
+            copy,
+            now,
+            drain_after=timedelta(seconds=policy.drain_after),
+            release_after=timedelta(seconds=policy.release_after),
+        )
+        serving = moved.serving
+        owed = self._ready_notifications(moved, serving, cause) if serving else ()
+        written = await self._commit(change(moved, "published", cause, owed))
+        if channel.building:
+            self._note_ready(channel, now)
+        log.info("copy published", content_id=channel.content_id, reason=moved.phase_reason)
+        return written
+
+    def _note_ready(self, channel: Channel, now: datetime) -> None:
+        # A stream that was lost and made again says nothing about how long an upload takes.
+        first = channel.ready_at is None or channel.ready_at < channel.last_provisioned_at
+        self._meter.provisioned("ready", (now - channel.last_provisioned_at).total_seconds() if first else None)
 
     async def _announce(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """A replay of something that is in place: look before telling the platform again."""
-        report = await self._fleet.origin(placement.origin).playability(placement)
-        if report.verdict is not Playability.PLAYABLE:
-            reason = f"{placement.stream} no longer plays: {report.verdict} {report.detail}".rstrip()
+        if reason := await self._broken(placement):
             return await self._commit(change(channel.lost(reason, self._clock.now()), "lost", cause))
         moved = channel.announced(self._clock.now())
         return await self._commit(change(moved, "announced", cause, self._ready_notifications(moved, placement, cause)))
 
-    async def _remove(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
-        try:
-            gone = await self._fleet.origin(placement.origin).stop(placement.application, placement.stream)
-            if not gone:
-                raise UpstreamUnavailable("ome", f"{placement.stream} is still going away")
-        except NotFound:
-            log.warning("origin left the fleet before its stream was removed", origin=placement.origin)
-        except UpstreamRejected as error:
-            raise UpstreamUnavailable(error.service, error.detail, retry_after=self._policy.retry_cap) from error
-        return await self._commit(change(channel.drained(placement.stream, self._clock.now()), "drained", cause))
+    async def _broken(self, placement: Placement) -> str | None:
+        """Why viewers cannot be sent there any more, if that is so."""
+        if placement.copy is None:
+            report = await self._fleet.origin(placement.origin).playability(placement)
+            playable = report.verdict is Playability.PLAYABLE
+            return (
+                None if playable else f"{placement.stream} no longer plays: {report.verdict} {report.detail}".rstrip()
+            )
+        if self._recorder is None:
+            return None
+        copy = await self._recorder.prove(placement)
+        whole = copy.verdict is CopyVerdict.COMPLETE
+        return None if whole else f"{placement.copy_prefix} is {copy.verdict}: {copy.detail}".rstrip(": ")
+
+    async def _remove(self, channel: Channel, item: Draining, cause: Cause) -> Channel:
+        await self._clearing.remove(channel, item)
+        return await self._commit(change(channel.drained(item, self._clock.now()), "drained", cause))
+
+    async def _revoke(self, channel: Channel, cause: Cause) -> Channel:
+        await self._clearing.cut(channel)
+        return await self._commit(change(revoked(channel, self._clock.now()), "ingest-revoked", cause))
 
     async def _fail(
         self, channel: Channel, code: str, detail: str, cause: Cause, *, permanent: bool = False
@@ -279,3 +385,8 @@ class Provisioning:
             return f"{placement.path}{self._policy.playlist}.m3u8"
         stream = stream_name(self._policy.stream_prefix, channel.content_id, channel.incarnation + 1)
         return f"/{channel.spec.application}/{stream}/{self._policy.playlist}.m3u8"
+
+
+def _later(until: datetime | None, going: Going | None) -> datetime | None:
+    """A recording that was just looked at is looked at again when the recorder says so."""
+    return max(until, going.until) if until and going else until

@@ -11,9 +11,10 @@ import structlog
 from msgspec import Struct
 
 from streaming_service.application.ports import Clock, Fleet, Store
-from streaming_service.domain.channel import Channel, Placement, owner_of
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause
+from streaming_service.domain.placement import Placement, owner_of
 from streaming_service.errors import Conflict, UpstreamError, UpstreamRejected
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,9 @@ import structlog
 from msgspec import Struct
 
 from streaming_service.application.ports import ChannelStore
-from streaming_service.domain.channel import Channel, Placement, owner_of
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.ladder import Ladder
+from streaming_service.domain.placement import Placement, owner_of
 from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)

@@ -2,90 +2,33 @@
 
 A channel is an immutable value. Each move returns the next value or raises IllegalTransition; nothing here does I/O.
 
-    accepted ─place─▶ placed ─started─▶ created ─play─▶ playable      (phase)
-        ▲                └────────── attempt_failed ──────┘
+    accepted ─place─▶ placed ─started─▶ created ─play─▶ playable ─copied─▶ published      (phase)
+        ▲                └────────── attempt_failed ───────┴───────┘
         └──────────────────── lose ◀── serving vanished from OME
 
 `serving` is what viewers are sent to, `building` what is being brought up beside it, `draining` what is to be taken
-from OME once nobody can hold a valid URL for it any more. A replacement is therefore never a gap.
+away once nobody can hold a valid URL for it any more. A replacement is therefore never a gap. Whatever needs a new
+place on an origin waits for it in one queue (`queue_rank`).
 """
 
-import re
 from datetime import datetime, timedelta
-from enum import StrEnum
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streaming_service.domain.ladder import Ladder, Rung
+from streaming_service.domain.content import Classification, Protocol
+from streaming_service.domain.ingest_key import IngestKey
+from streaming_service.domain.placement import SETTLE, Copy, Draining, Placement, given_up, replaced, same
 from streaming_service.domain.spec import ChannelSpec, Said
+from streaming_service.domain.state import Failure, Phase, Status, resting
 from streaming_service.errors import IllegalTransition
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:channel")
-_SETTLE = timedelta(seconds=2)
-_OURS = re.compile(r"([0-9a-f]{32})-[1-9][0-9]*")
-
-
-class Status(StrEnum):
-    """What other services see."""
-
-    PROVISIONING = "provisioning"
-    READY = "ready"
-    FAILED = "failed"
-    RETIRED = "retired"
-
-
-class Phase(StrEnum):
-    """Where a channel is inside its status."""
-
-    ACCEPTED = "accepted"
-    PLACED = "placed"
-    CREATED = "created"
-    PLAYABLE = "playable"
-    PUBLISHED = "published"
-    DRAINING = "draining"
-
-
-class Placement(Struct, frozen=True):
-    """One start of a channel on one origin. The stream name is fresh in every incarnation, so that a URL that a CDN
-    has cached is never used for other bytes."""
-
-    incarnation: int
-    origin: str
-    application: str
-    stream: str
-    media_path: str
-    media_hash: str
-    checksum: str
-    rungs: tuple[Rung, ...]
-    audio: bool
-    placed_at: datetime
-    started_at: datetime | None = None
-
-    @property
-    def path(self) -> str:
-        """Where everything of this start lives below the playback and CDN base URLs."""
-        return f"/{self.application}/{self.stream}/"
-
-    @property
-    def ladder(self) -> Ladder:
-        return Ladder(self.rungs)
-
-
-class Draining(Struct, frozen=True):
-    """A placement to take from OME, not before the last URL for it has expired."""
-
-    placement: Placement
-    not_before: datetime
-
-
-class Failure(Struct, frozen=True):
-    """Why the last attempt failed: a stable code and a sentence for a person."""
-
-    code: str
-    detail: str
-    at: datetime
+# Reels go before series that arrived up to this much earlier; a series that waits longer goes first: nobody starves.
+SERIES_HANDICAP = timedelta(minutes=10)
+# A recording is looked at this often: an origin that restarts under it is noticed long before its end.
+WATCH_INTERVAL = timedelta(seconds=30)
 
 
 class Channel(Struct, frozen=True, kw_only=True):
@@ -93,7 +36,8 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
     wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
-    failure.
+    failure. `renew_below`: what serves from OME under an earlier incarnation is to be replaced. `ingest` holds the
+    keys that may push to it, the newest last.
     """
 
     spec: ChannelSpec
@@ -111,6 +55,8 @@ class Channel(Struct, frozen=True, kw_only=True):
     incarnation: int = 0
     retries: int = 0
     retry_at: datetime | None = None
+    waiting_since: datetime | None = None
+    renew_below: int = 0
     serving: Placement | None = None
     building: Placement | None = None
     draining: tuple[Draining, ...] = ()
@@ -120,6 +66,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     ready_at: datetime | None = None
     retired_at: datetime | None = None
     said: Said = Said()
+    ingest: tuple[IngestKey, ...] = ()
 
     @property
     def content_id(self) -> str:
@@ -132,24 +79,67 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     @property
     def up_to_date(self) -> bool:
-        """Viewers are sent to exactly the media that is wanted."""
-        return self.serving is not None and self.serving.media_hash == self.spec.media_hash
+        """Viewers are sent to exactly the media that is wanted, and to where they are wanted."""
+        serving = self.serving
+        if serving is None or serving.media_hash != self.spec.media_hash:
+            return False
+        return not serving.on_ome or serving.incarnation >= self.renew_below
+
+    @property
+    def wants_place(self) -> bool:
+        """It needs a new place on an origin."""
+        return self.status is not Status.RETIRED and self.building is None and not self.up_to_date
+
+    @property
+    def queue_rank(self) -> datetime | None:
+        """The order among those that wait for a place: the oldest first, series a little behind; None: not waiting."""
+        if self.waiting_since is None:
+            return None
+        series = self.spec.classification is Classification.SERIES
+        return self.waiting_since + (SERIES_HANDICAP if series else timedelta(0))
+
+    @property
+    def queue_at(self) -> datetime | None:
+        """Not to be placed before; None: not waiting."""
+        return self.waiting_since and max(self.waiting_since, self.retry_at or self.waiting_since)
+
+    @property
+    def recording(self) -> Placement | None:
+        """What OME makes a VOD copy of just now, while it plays."""
+        if self.status is Status.RETIRED:
+            return None
+        building = self.building
+        if building and building.recording and self.phase is Phase.PLAYABLE:
+            return building if building.media_hash == self.spec.media_hash else None
+        return self.serving if self.serving and self.serving.recording and self.up_to_date else None
+
+    @property
+    def on_ome(self) -> tuple[Placement, ...]:
+        """Everything of it that an origin holds, or is about to."""
+        now = tuple(item for item in (self.serving, self.building) if item and item.on_ome)
+        return now + tuple(item.placement for item in self.draining if not item.copy)
 
     def due_at(self, now: datetime) -> datetime | None:
-        """When a worker should look at this channel next; None when there is nothing to do."""
+        """When a worker should look at this channel next, apart from giving it a place; None: nothing to do."""
         moments = [item.not_before for item in self.draining]
-        if self.status is not Status.RETIRED and (self.building or self.announce or not self.up_to_date):
-            moments.append(self.retry_at or now)
+        moments += [key.valid_until for key in self.ingest if key.valid_until]
+        if self.status is not Status.RETIRED:
+            if recording := self.recording:
+                moments.append(min(max(recording.ends_at or now, now), now + WATCH_INTERVAL))
+            elif self.building:
+                moments.append(now)
+            if self.announce and self.up_to_date:
+                moments.append(now)
         return min(moments, default=None)
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
     def revised(self, spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | None = None) -> "Channel":
         """The wish changed (or came back after a retirement): a new generation, looked at at once."""
-        self._require(spec.hash != self.spec_hash or self.status is Status.RETIRED, "is already exactly that")
-        return self._moved(
+        self.require(spec.hash != self.spec_hash or self.status is Status.RETIRED, "is already exactly that")
+        return self.moved(
             now,
-            self.phase if self.building else _resting(self.serving, spec),
+            self.phase if self.building else resting(self.serving, spec),
             f"generation {self.generation + 1} accepted",
             status=Status.READY if self.serving else Status.PROVISIONING,
             spec=spec,
@@ -166,56 +156,54 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     def confirmed(self, now: datetime, said_at: datetime, said: Said) -> "Channel":
         """The same was said again: nothing changes but how old a wish must be to come too late."""
-        self._require_active()
+        self.require_active()
         return replace(self, said_at=said_at, said=said, updated_at=now)
 
-    def placed(self, origin: str, stream: str, now: datetime, *, audio: bool) -> "Channel":
+    def placed(self, placement: Placement, now: datetime) -> "Channel":
         """Claim the next incarnation. Written before OME is asked, so that a crash cannot start two of one name."""
-        self._require_active()
-        self._require(self.building is None, "is already being built")
-        placement = Placement(
-            incarnation=self.incarnation + 1,
-            origin=origin,
-            application=self.spec.application,
-            stream=stream,
-            media_path=self.spec.media_path,
-            media_hash=self.spec.media_hash,
-            checksum=self.spec.checksum,
-            rungs=self.spec.rungs,
-            audio=audio,
-            placed_at=now,
-        )
-        return self._moved(
+        self.require_active()
+        self.require(self.building is None, "is already being built")
+        self.require(placement.incarnation == self.incarnation + 1, f"cannot start as {placement.incarnation} now")
+        return self.moved(
             now,
             Phase.PLACED,
-            f"incarnation {placement.incarnation} on {origin}",
+            f"incarnation {placement.incarnation} on {placement.origin}",
             status=Status.READY if self.serving else Status.PROVISIONING,
             incarnation=placement.incarnation,
             building=placement,
             retry_at=None,
         )
 
-    def started(self, now: datetime) -> "Channel":
-        """OME holds the scheduled channel; whether it plays is another question."""
-        building = self._building(Phase.PLACED)
+    def started(self, now: datetime, at: datetime | None = None) -> "Channel":
+        """OME holds the scheduled channel, which began `at`; whether it plays is another question."""
+        building = self.built(Phase.PLACED)
         reason = f"{building.stream} exists on {building.origin}"
-        return self._moved(now, Phase.CREATED, reason, building=replace(building, started_at=now))
+        return self.moved(now, Phase.CREATED, reason, building=replace(building, started_at=at or now))
 
-    def playable(self, now: datetime, *, drain_after: timedelta) -> "Channel":
-        """The manifest really plays: viewers are switched to it, what they had before drains.
+    def restarting(self, reason: str, now: datetime) -> "Channel":
+        """OME lost it before anybody was sent to it: it may be asked for again under the same name."""
+        building = self.built(Phase.CREATED)
+        return self.moved(now, Phase.PLACED, reason, building=replace(building, started_at=None))
 
+    def playable(self, now: datetime, *, drain_after: timedelta, seen: Placement | None = None) -> "Channel":
+        """The manifest really plays, as `seen`: viewers are switched to it, what they had before drains.
+
+        A content that is ready only when its VOD copy is published goes on being built instead.
         `retries` stays, as what it took; whatever makes another start necessary counts from 0 again.
         """
-        building = self._building(Phase.CREATED)
-        replaced = (Draining(self.serving, now + drain_after),) if self.serving else ()
-        return self._moved(
+        building = seen or self.built(Phase.CREATED)
+        self.require(building.stream == self.built(Phase.CREATED).stream, f"is not building {building.stream}")
+        reason = f"{building.stream} plays every rung"
+        if building.recording and self.spec.protocol is Protocol.HLS:
+            return self.moved(now, Phase.PLAYABLE, f"{reason}; its copy is being made", building=building)
+        return self.moved(
             now,
             Phase.PLAYABLE,
-            f"{building.stream} plays every rung",
+            reason,
             status=Status.READY,
             serving=building,
             building=None,
-            draining=self.draining + replaced,
+            draining=self.draining + replaced(self.serving, now + drain_after),
             failure=None,
             ready_at=now,
             last_provisioned_at=now,
@@ -223,37 +211,66 @@ class Channel(Struct, frozen=True, kw_only=True):
             announcements=self.announcements + 1,
         )
 
+    def published(self, copy: Copy, now: datetime, *, drain_after: timedelta, release_after: timedelta) -> "Channel":
+        """The VOD copy is complete: viewers are switched to it in one step, and OME is released."""
+        recording = self.recording
+        if recording is None:
+            raise IllegalTransition(f"channel {self.content_id} records nothing")
+        before = self.serving if recording is self.building else None
+        return self.moved(
+            now,
+            Phase.PUBLISHED,
+            f"{recording.stream} published: {copy.duration:.1f} s in {copy.files} files",
+            status=Status.READY,
+            serving=replace(recording, copy=copy),
+            building=None if recording is self.building else self.building,
+            draining=(*self.draining, *replaced(before, now + drain_after), Draining(recording, now + release_after)),
+            failure=None,
+            ready_at=now if recording is self.building else self.ready_at,
+            last_provisioned_at=now,
+            announce=False,
+            announcements=self.announcements + 1,
+        )
+
     def announced(self, now: datetime) -> "Channel":
         """An operator asked for a replay and everything is in place: the platform is told again."""
-        self._require(self.announce and self.up_to_date, "has nothing to announce")
-        return self._moved(now, self.phase, "announced again", announce=False, announcements=self.announcements + 1)
+        self.require(self.announce and self.up_to_date, "has nothing to announce")
+        return self.moved(now, self.phase, "announced again", announce=False, announcements=self.announcements + 1)
 
     def attempt_failed(self, failure: Failure, now: datetime, *, retry_at: datetime, final: bool) -> "Channel":
-        """Give this start up. After a `final` one the channel rests as `failed`, unless something still serves."""
-        self._require_active()
-        given_up = (_given_up(self.building, now),) if self.building else ()
-        return self._moved(
+        """Give this start up. After a `final` one the channel rests as `failed`, unless something still serves.
+
+        What serves and was to be copied has come to its end: it is replaced, or goes when that was the last try.
+        """
+        self.require_active()
+        ended = self.recording if self.building is None else None
+        serving = None if ended and final else self.serving
+        gone = (*given_up(self.building, now), *(replaced(ended, now) if serving is None else ()))
+        return self.moved(
             now,
-            _resting(self.serving, self.spec),
+            resting(serving, self.spec),
             f"{failure.code}: {failure.detail}",
-            status=Status.READY if self.serving else Status.FAILED if final else Status.PROVISIONING,
+            status=Status.READY if serving else Status.FAILED if final else Status.PROVISIONING,
+            serving=serving,
             building=None,
-            draining=self.draining + given_up,
+            draining=self.draining + gone,
             failure=failure,
             retries=self.retries if final else self.retries + 1,
             retry_at=retry_at,
+            renew_below=ended.incarnation + 1 if ended else self.renew_below,
         )
 
     def abandoned(self, now: datetime) -> "Channel":
         """The wish changed while this start was under way: it is taken down and another one begins."""
-        self._require(self.building is not None, "is not being built")
-        building = self._building(self.phase)
-        return self._moved(
+        building = self.building
+        if building is None:
+            raise IllegalTransition(f"channel {self.content_id} is not being built")
+        return self.moved(
             now,
-            _resting(self.serving, self.spec),
+            resting(self.serving, self.spec),
             f"{building.stream} is no longer wanted",
             building=None,
-            draining=(*self.draining, _given_up(building, now)),
+            draining=(*self.draining, *given_up(building, now)),
         )
 
     def lost(self, reason: str, now: datetime) -> "Channel":
@@ -261,46 +278,54 @@ class Channel(Struct, frozen=True, kw_only=True):
         serving = self.serving
         if serving is None:
             raise IllegalTransition(f"channel {self.content_id} serves nothing that could be lost")
-        return self._moved(
+        return self.moved(
             now,
             self.phase if self.building else Phase.ACCEPTED,
             reason,
             status=Status.PROVISIONING,
             serving=None,
-            draining=(*self.draining, Draining(serving, now)),
+            draining=(*self.draining, *replaced(serving, now)),
             retries=0,
             retry_at=None,
         )
 
-    def drained(self, stream: str, now: datetime) -> "Channel":
-        """OME no longer holds that stream."""
-        remaining = tuple(item for item in self.draining if item.placement.stream != stream)
-        self._require(len(remaining) < len(self.draining), f"is not draining {stream}")
-        return self._moved(now, self.phase, f"{stream} removed from OME", draining=remaining)
+    def renewed(self, reason: str, now: datetime) -> "Channel":
+        """What serves from OME is to be replaced by another start of the same, without a gap."""
+        self.require_active()
+        serving = self.serving
+        if serving is None or not serving.on_ome:
+            raise IllegalTransition(f"channel {self.content_id} serves nothing from OME")
+        return self.moved(now, self.phase, reason, renew_below=serving.incarnation + 1)
+
+    def drained(self, item: Draining, now: datetime) -> "Channel":
+        """It is gone: OME no longer holds that stream, or the bucket no longer holds that copy."""
+        remaining = tuple(other for other in self.draining if not same(other, item))
+        self.require(len(remaining) < len(self.draining), f"is not draining {item.placement.stream}")
+        what = "copy removed from the bucket" if item.copy else "removed from OME"
+        return self.moved(now, self.phase, f"{item.placement.stream}: {what}", draining=remaining)
 
     def retired(self, now: datetime) -> "Channel":
-        """Nobody may watch it any more; OME is cleared at once, the record stays."""
-        self._require_active()
-        served = (Draining(self.serving, now),) if self.serving else ()
-        gone = (*served, _given_up(self.building, now)) if self.building else served
-        return self._moved(
+        """Nobody may watch it any more; OME and the bucket are cleared at once, the record stays."""
+        self.require_active()
+        sooner = tuple(replace(item, not_before=min(item.not_before, now + SETTLE)) for item in self.draining)
+        return self.moved(
             now,
             Phase.DRAINING,
             "retired",
             status=Status.RETIRED,
             serving=None,
             building=None,
-            draining=tuple(replace(item, not_before=min(item.not_before, now + _SETTLE)) for item in self.draining)
-            + gone,
+            draining=sooner + replaced(self.serving, now) + given_up(self.building, now),
             announce=False,
             retry_at=None,
             retired_at=now,
+            ingest=(),
         )
 
     def replayed(self, now: datetime) -> "Channel":
         """Converge again from the stored spec, and tell the platform again when it plays."""
-        self._require_active()
-        return self._moved(
+        self.require_active()
+        return self.moved(
             now,
             self.phase,
             "replay requested",
@@ -311,32 +336,29 @@ class Channel(Struct, frozen=True, kw_only=True):
             announce=self.serving is not None,
         )
 
-    # -- inside ---------------------------------------------------------------------------------------------------
+    # -- for moves ------------------------------------------------------------------------------------------------
 
-    def _building(self, phase: Phase) -> Placement:
+    def built(self, phase: Phase) -> Placement:
+        """What is being built in exactly this phase. Raises IllegalTransition."""
         if self.building is None or self.phase is not phase:
             raise IllegalTransition(f"channel {self.content_id} is {self.status}/{self.phase}, not {phase}")
         return self.building
 
-    def _require_active(self) -> None:
-        self._require(self.status is not Status.RETIRED, "is retired")
+    def require_active(self) -> None:
+        """Raises IllegalTransition for a retired channel."""
+        self.require(self.status is not Status.RETIRED, "is retired")
 
-    def _require(self, condition: bool, otherwise: str) -> None:
+    def require(self, condition: bool, otherwise: str) -> None:
+        """Raises IllegalTransition saying what the channel is, when the condition does not hold."""
         if not condition:
             raise IllegalTransition(f"channel {self.content_id} {otherwise}")
 
-    def _moved(self, now: datetime, phase: Phase, reason: str, **changes: object) -> "Channel":
-        return replace(self, phase=phase, phase_at=now, phase_reason=reason, updated_at=now, **changes)
-
-
-def _given_up(building: Placement, now: datetime) -> Draining:
-    """OME looks for new channels every half second: one that is deleted before it was seen comes up all the same."""
-    return Draining(building, now + _SETTLE)
-
-
-def _resting(serving: Placement | None, spec: ChannelSpec) -> Phase:
-    """Playable when viewers get exactly what is wanted; otherwise something is still to be made."""
-    return Phase.PLAYABLE if serving and serving.media_hash == spec.media_hash else Phase.ACCEPTED
+    def moved(self, now: datetime, phase: Phase, reason: str, **changes: object) -> "Channel":
+        """The next value. Whoever comes to need a place joins the queue now, and keeps its turn until it has one."""
+        after = replace(self, phase=phase, phase_at=now, phase_reason=reason, updated_at=now, **changes)
+        if not after.wants_place:
+            return replace(after, waiting_since=None) if after.waiting_since else after
+        return after if after.waiting_since else replace(after, waiting_since=now)
 
 
 def accepted(spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | None = None) -> Channel:
@@ -353,16 +375,6 @@ def accepted(spec: ChannelSpec, now: datetime, said_at: datetime, said: Said | N
         created_at=now,
         updated_at=now,
         last_provisioned_at=now,
+        waiting_since=now,
         said=said or Said(),
     )
-
-
-def stream_name(prefix: str, content_id: str, incarnation: int) -> str:
-    """Deterministic and never used twice: prefix, the content's 32 hex digits, the incarnation."""
-    return f"{prefix}{UUID(content_id).hex}-{incarnation}"
-
-
-def owner_of(prefix: str, stream: str) -> str | None:
-    """The content id inside one of our stream names; None for a name that we did not make."""
-    found = _OURS.fullmatch(stream.removeprefix(prefix)) if stream.startswith(prefix) else None
-    return str(UUID(hex=found[1])) if found else None

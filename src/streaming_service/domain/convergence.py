@@ -8,17 +8,19 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from streaming_service.domain.channel import Channel, Phase, Placement, Status
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.placement import Draining, Placement
+from streaming_service.domain.state import Phase, Status
 
 
 class Remove(Struct, frozen=True):
-    """Take this stream from OME: its last viewer URL has expired."""
+    """Take this stream from OME, or this copy from the bucket: its last viewer URL has expired."""
 
-    placement: Placement
+    item: Draining
 
 
 class Place(Struct, frozen=True):
-    """Nothing that is wanted is being brought up: choose an origin and claim an incarnation."""
+    """Nothing that is wanted is being brought up, and it is this channel's turn: take a place, claim an incarnation."""
 
 
 class Start(Struct, frozen=True):
@@ -33,6 +35,12 @@ class AwaitPlayable(Struct, frozen=True):
     placement: Placement
 
 
+class Record(Struct, frozen=True):
+    """It plays and a VOD copy is being made: see how that goes, and finish it when it has come to its end."""
+
+    placement: Placement
+
+
 class Abandon(Struct, frozen=True):
     """What is being brought up is no longer what is wanted."""
 
@@ -43,35 +51,49 @@ class Announce(Struct, frozen=True):
     placement: Placement
 
 
+class Revoke(Struct, frozen=True):
+    """The grace of an ingest key is over: whoever still pushes with it is cut."""
+
+
 class Rest(Struct, frozen=True):
     """Nothing to do before `until` (None: until something changes)."""
 
     until: datetime | None
 
 
-Step = Remove | Place | Start | AwaitPlayable | Abandon | Announce | Rest
+Step = Remove | Place | Start | AwaitPlayable | Record | Abandon | Announce | Revoke | Rest
 
 
-def next_step(channel: Channel, now: datetime) -> Step:
-    """Building comes before removing: a viewer waits for the new, nobody waits for the old to go."""
-    building = None if channel.status is Status.RETIRED else _next_build(channel, now)
+def next_step(channel: Channel, now: datetime, *, may_place: bool = True, watch: bool = True) -> Step:
+    """Building comes before removing: a viewer waits for the new, nobody waits for the old to go.
+
+    `may_place`: it is this channel's turn in the queue for places. `watch`: its recording was not looked at just now.
+    """
+    building = None if channel.status is Status.RETIRED else _next_build(channel, now, may_place=may_place, watch=watch)
     if building:
         return building
     for item in channel.draining:
         if item.not_before <= now:
-            return Remove(item.placement)
+            return Remove(item)
+    if any(not key.valid(now) for key in channel.ingest):
+        return Revoke()
     return Rest(channel.due_at(now))
 
 
-def _next_build(channel: Channel, now: datetime) -> Step | None:
-    if channel.retry_at and channel.retry_at > now:
-        return None
-    if channel.building:
-        if channel.building.media_hash != channel.spec.media_hash:
+def _next_build(channel: Channel, now: datetime, *, may_place: bool, watch: bool) -> Step | None:
+    building = channel.building
+    if building:
+        if building.media_hash != channel.spec.media_hash:
             return Abandon()
-        return Start(channel.building) if channel.phase is Phase.PLACED else AwaitPlayable(channel.building)
-    if not channel.up_to_date:
-        return Place()
-    if channel.announce and channel.serving:
+        if channel.phase is Phase.PLACED:
+            return Start(building)
+        if channel.phase is Phase.CREATED:
+            return AwaitPlayable(building)
+    if channel.wants_place:
+        queued = channel.queue_at
+        return Place() if may_place and queued and queued <= now else None
+    if watch and channel.recording:
+        return Record(channel.recording)
+    if channel.announce and channel.serving and channel.up_to_date:
         return Announce(channel.serving)
     return None

@@ -18,8 +18,12 @@ from streaming_service.domain.content import (
 from streaming_service.domain.ladder import Ladder, Rung
 
 
-class ChannelSpec(Struct, frozen=True):
-    """What is wanted. Two equal specs have equal hashes, and an equal hash means nothing to do."""
+class ChannelSpec(Struct, frozen=True, omit_defaults=True):
+    """What is wanted. Two equal specs have equal hashes, and an equal hash means nothing to do.
+
+    A `live` content is pushed; its source is the slate that plays while nobody pushes. `duration` is what the sender
+    says of the source, in seconds.
+    """
 
     content_id: str
     classification: Classification
@@ -39,6 +43,8 @@ class ChannelSpec(Struct, frozen=True):
     bucket: str | None = None
     storage_prefix: str | None = None
     source_ready_at: datetime | None = None
+    duration: float | None = None
+    live: bool = False
 
     @property
     def ladder(self) -> Ladder:
@@ -55,7 +61,7 @@ class ChannelSpec(Struct, frozen=True):
 
         The same bytes under another address are the same media.
         """
-        part = (self.checksum, self.application, self.rungs)
+        part = (self.checksum, self.application, self.rungs, *(("live",) if self.live else ()))
         return sha256(msgspec.json.encode(part)).hexdigest()
 
 

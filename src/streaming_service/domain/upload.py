@@ -56,7 +56,8 @@ class ProvisionRequest(Struct, frozen=True):
     storage_prefix: str | None = None
     source_ready_at: datetime | None = None
     base_url: str | None = None
-    duration_seconds: float | None = None
+    duration: float | None = None
+    live: bool = False
 
 
 class Ignored(Struct, frozen=True):
@@ -176,7 +177,7 @@ def parse_uploaded(body: Any) -> ProvisionRequest | Ignored:
         else _derived_checksum(event.upload_id, event.storage_url),
         protocol=parse_protocol(None, classification, ""),
         said_at=from_wire(event.emitted_at, "emittedAt"),
-        duration_seconds=_duration(validation.duration_seconds, "validation.durationSeconds"),
+        duration=_duration(validation.duration_seconds, "validation.durationSeconds"),
     )
 
 
@@ -240,7 +241,7 @@ def parse_registration(body: Any, now: datetime) -> ProvisionRequest:
         drm=_drm(data.drm, "drm"),
         availability=_window(data.availability_window),
         geo=_geo(data.geo_restrictions),
-        duration_seconds=_duration(data.duration_seconds, "durationSeconds"),
+        duration=_duration(data.duration_seconds, "durationSeconds"),
     )
 
 

@@ -15,16 +15,17 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from streaming_service.domain.channel import Channel, Status, accepted
+from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, parse_protocol
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.source import MediaMounts
 from streaming_service.domain.spec import ChannelSpec, Said
+from streaming_service.domain.state import Status
 from streaming_service.domain.upload import ProvisionRequest
 
 _T = TypeVar("_T", str, Classification)
 
-_OF_MEDIA = frozenset({"source", "renditions", "bucket", "storage_prefix", "source_ready_at"})
+_OF_MEDIA = frozenset({"source", "renditions", "bucket", "storage_prefix", "source_ready_at", "duration", "live"})
 _OF_CLASSIFICATION = frozenset({"application"})
 _OPTIONAL = (
     "tenant_id",
@@ -37,6 +38,7 @@ _OPTIONAL = (
     "bucket",
     "storage_prefix",
     "source_ready_at",
+    "duration",
 )
 
 
@@ -143,6 +145,7 @@ def _words_of(request: ProvisionRequest, policy: SpecPolicy) -> dict[str, _Word]
     source = (str(request.source), policy.mounts.media_path(request.source, request.source_field))
     said: dict[str, Any] = {name: getattr(request, name) for name in _OPTIONAL}
     said["source"] = source
+    said["live"] = request.live or None
     said["base_url"] = _allowed_base(request.base_url, policy)
     said["protocol"] = request.protocol if request.said_protocol else None
     said["application"] = _hinted_application(request, policy)
@@ -153,6 +156,7 @@ def _words_known(current: Channel) -> dict[str, _Word]:
     spec, moments = current.spec, current.said.parts
     known: dict[str, Any] = {name: getattr(spec, name) for name in _OPTIONAL}
     known["source"] = (spec.source_uri, spec.media_path)
+    known["live"] = spec.live or None
     # Every spec has these two, said or not.
     known |= {name: getattr(spec, name) for name in ("protocol", "application") if name in moments}
     return {
@@ -178,6 +182,7 @@ def _spec(
         application=said.get("application", policy.applications[classification]),
         protocol=said.get("protocol", parse_protocol(None, classification, "protocol")),
         rungs=policy.ladders[classification].rungs,
+        live=said.get("live", False),
         **{name: said.get(name) for name in _OPTIONAL},
     )
 

@@ -17,11 +17,12 @@ from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
 from streaming_service.bootstrap import open_store, store_dsn
 from streaming_service.context import new_correlation_id
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import parse_content_id
 from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.notification import Cause, Notifier
+from streaming_service.domain.state import Status
 from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
 from streaming_service.settings import Role, load, origins
 

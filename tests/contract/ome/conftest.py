@@ -42,6 +42,7 @@ async def server(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
                 stand_in=True,
                 patience=15.0,
                 server=ome,
+                dump_root=tmp_path_factory.mktemp("dumps"),
             )
             yield target
             await target.nothing_left()

@@ -60,11 +60,13 @@ class Target:
         stand_in: bool,
         patience: float,
         server: StandInOme | None = None,
+        dump_root: Path | None = None,
     ) -> None:
         self._http = http
         self._api_url = api_url
         self._playback_url = playback_url
         self._media_root = media_root
+        self._dump_root = dump_root
         self._authorization = aiohttp.encode_basic_auth(*token.split(":", 1))
         self.stand_in = stand_in
         self.server = server
@@ -78,6 +80,12 @@ class Target:
         if self._media_root is None:
             pytest.skip("set OME_CONTRACT_MEDIA_ROOT to the server's media root to run this")
         return self._media_root
+
+    @property
+    def dump_root(self) -> Path:
+        if self._dump_root is None:
+            pytest.skip("set OME_CONTRACT_DUMP_ROOT to a folder that the server can write and you can read to run this")
+        return self._dump_root
 
     @property
     def playback_url(self) -> str:
@@ -147,6 +155,10 @@ class Target:
         await self.until(lambda: self.ask("GET", self.channels(name)), lambda found: found.status == 200)
         return name
 
+    async def act(self, name: str, action: str, body: Json | None = None) -> Answer:
+        """POST an action on a stream; the output stream has its name."""
+        return await self.ask("POST", f"{self.streams(name)}:{action}", {"outputStreamName": name, **(body or {})})
+
     async def delete(self, name: str) -> Answer:
         answer = await self.ask("DELETE", self.channels(name))
         if answer.status == 200:
@@ -202,9 +214,11 @@ def real_server() -> Json | None:
         return None
     media_root = os.environ.get("OME_CONTRACT_MEDIA_ROOT")
     playback_url = os.environ.get("OME_CONTRACT_PLAYBACK_URL")
+    dump_root = os.environ.get("OME_CONTRACT_DUMP_ROOT")
     return {
         "api_url": api_url.rstrip("/"),
         "playback_url": playback_url.rstrip("/") if playback_url else None,
         "media_root": Path(media_root) if media_root else None,
+        "dump_root": Path(dump_root) if dump_root else None,
         "token": f"{os.environ.get('OME_API_KEY', '')}:{os.environ.get('OME_API_SECRET', '')}",
     }

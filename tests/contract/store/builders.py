@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from streaming_service.application.ports import Attempt, DeadLetter
-from streaming_service.domain.channel import Channel, Draining, Failure, Phase, Placement, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import (
     AvailabilityWindow,
     Classification,
@@ -18,7 +18,9 @@ from streaming_service.domain.content import (
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.notification import Cause, Endpoint, Notification
+from streaming_service.domain.placement import Draining, Placement
 from streaming_service.domain.spec import ChannelSpec
+from streaming_service.domain.state import Failure, Phase, Status
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from streaming_service.application.ports import ChannelQuery, DeliveryQuery, Store
-from streaming_service.domain.channel import Draining, Status
 from streaming_service.domain.content import Classification
+from streaming_service.domain.placement import Draining
+from streaming_service.domain.state import Status
 from streaming_service.errors import Conflict, InvalidInput
 from tests.contract.store.builders import (
     NOW,

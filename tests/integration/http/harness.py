@@ -22,15 +22,17 @@ from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Ack, Message
 from streaming_service.application.provisioning import ConvergencePolicy, Provisioning
 from streaming_service.domain.access import Viewer
-from streaming_service.domain.channel import Channel, Failure, accepted, stream_name
+from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.history import change
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint, Notifier
+from streaming_service.domain.placement import stream_name
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.spec import ChannelSpec
+from streaming_service.domain.state import Failure
 from streaming_service.domain.wish import SpecPolicy
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.context import ApiContext
@@ -38,6 +40,7 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
+from tests.placements import placed as put
 
 SERVICE_TOKEN = "planted-service-token-4711"
 OTHER_SERVICE_TOKEN = "planted-service-token-old-0815"
@@ -161,7 +164,7 @@ def waiting(content_id: str = CONTENT, **changes: Any) -> Channel:
 
 def playable(content_id: str = CONTENT, **changes: Any) -> Channel:
     now = datetime.now(UTC)
-    placed = waiting(content_id, **changes).placed("default", stream_name("ss-", content_id, 1), now, audio=True)
+    placed = put(waiting(content_id, **changes), now, origin="default", stream=stream_name("ss-", content_id, 1))
     return placed.started(now).playable(now, drain_after=timedelta(seconds=300))
 
 

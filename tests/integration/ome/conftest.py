@@ -28,8 +28,8 @@ from streaming_service.adapters.ome import OmeClient, OmeOrigin
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing
-from streaming_service.domain.channel import Placement, stream_name
 from streaming_service.domain.ladder import Rung, parse_ladder
+from streaming_service.domain.placement import Placement, stream_name
 
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
 SILENT = "silent.mp4"

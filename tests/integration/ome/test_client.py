@@ -1,10 +1,14 @@
 """The client against an OME over real HTTP."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from streaming_service.adapters.http import Request
 from streaming_service.adapters.ome import AlreadyExists, Forbidden, OmeError
 from streaming_service.adapters.ome.models import (
+    HlsDump,
     HostNames,
     Program,
     ProgramItem,
@@ -125,6 +129,41 @@ async def test_a_repeated_deletion_is_only_early_and_then_it_is_gone(ome: Ome) -
         return False
 
     await until(gone)
+
+
+@only_stand_in
+async def test_a_copy_is_made_with_the_client_alone(ome: Ome, tmp_path: Path) -> None:
+    """Against a real one, `tests/contract/ome/test_dumps.py` does it."""
+    placement = await ome.playing()
+    where = ("reels", placement.stream)
+    dump = HlsDump("d1", str(tmp_path / "copy"), ["master.m3u8"], info_file=str(tmp_path / "copy.xml"))
+
+    await ome.client.start_hls_dump(*where, dump)
+    with pytest.raises(OmeError) as refused:
+        await ome.client.start_hls_dump(*where, dump)
+    assert refused.value.status == 500
+    (state,) = await ome.client.hls_dumps(*where)
+    assert (state.id, state.enabled, state.output_path) == ("d1", True, dump.output_path)
+
+    for _ in range(2):
+        await ome.client.conclude_hls_live(*where)
+    await asyncio.sleep(0.2)
+    for _ in range(2):
+        await ome.client.stop_hls_dump(*where, "d1")
+    assert [each.enabled for each in await ome.client.hls_dumps(*where)] == [False]
+    assert (tmp_path / "copy" / "master.m3u8").is_file()
+
+
+async def test_dumps_of_an_unknown_stream_are_not_found(ome: Ome) -> None:
+    where = ("reels", f"{ome.prefix}none")
+    for asked in (
+        ome.client.start_hls_dump(*where, HlsDump("d1", "/nowhere", ["master.m3u8"])),
+        ome.client.hls_dumps(*where),
+        ome.client.stop_hls_dump(*where, "d1"),
+        ome.client.conclude_hls_live(*where),
+    ):
+        with pytest.raises(NotFound):
+            await asked
 
 
 async def test_the_playback_port_is_not_the_api(ome: Ome) -> None:

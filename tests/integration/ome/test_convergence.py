@@ -11,8 +11,8 @@ from streaming_service.adapters.ome import StaticFleet
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.reconciliation import Findings
 from streaming_service.devkit.ome import StandInOme
-from streaming_service.domain.channel import Status
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.state import Status
 from tests.fakes import NOW
 from tests.integration.ome.conftest import Ome, stand_in, until
 from tests.unit.application.world import CAUSE, World, request

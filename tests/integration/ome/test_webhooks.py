@@ -20,9 +20,9 @@ from streaming_service.application.ome_hooks import ClosedGate, HookPolicy, OmeH
 from streaming_service.application.ports import Playability
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing, Webhook
-from streaming_service.domain.channel import Placement
 from streaming_service.domain.ladder import QUALITIES
 from streaming_service.domain.ome_webhook import parse_transcode, verify
+from streaming_service.domain.placement import Placement
 from streaming_service.domain.transcode import fit
 from streaming_service.telemetry import Metrics
 from tests.integration.ome.conftest import LADDER, MISSING, SILENT, Ome, until

@@ -14,13 +14,15 @@ from msgspec.structs import replace
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks, Verdict
 from streaming_service.application.ports import ChannelStore
 from streaming_service.application.stream_directory import StreamDirectory
-from streaming_service.domain.channel import Channel, ChannelSpec, accepted, stream_name
+from streaming_service.domain.channel import Channel, ChannelSpec, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.history import change
 from streaming_service.domain.ladder import Ladder, parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint
 from streaming_service.domain.ome_webhook import Admission
+from streaming_service.domain.placement import stream_name
 from tests.fakes import NOW, FakeClock, FragileStore
+from tests.placements import placed as put
 
 REELS = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
 OWN = parse_ladder("1080p|1920x1080|4000,240p|426x240|300")
@@ -112,7 +114,7 @@ class Door:
             protocol=Protocol.LL_HLS,
             rungs=ladder.rungs,
         )
-        made = accepted(spec, NOW, NOW).placed("default", STREAM, NOW, audio=audio)
+        made = put(accepted(spec, NOW, NOW), NOW, origin="default", stream=STREAM, audio=audio)
         return await self.store.commit(change(made, "test", CAUSE), None)
 
     async def asks(self, stream: str = STREAM, **changes: Any) -> dict[str, Any]:

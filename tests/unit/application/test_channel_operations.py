@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.domain.channel import Status
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.state import Status
 from streaming_service.errors import InvalidInput, NotFound, StoreUnavailable
 from tests.fakes import NOW
 from tests.unit.application.world import CAUSE, World, content_id, request

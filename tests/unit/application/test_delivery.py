@@ -106,7 +106,7 @@ class ForgetfulStore(MemoryStore):
 @pytest.fixture
 def office() -> Office:
     office = Office()
-    office.store.owe([debt("d-1")])
+    office.store.add_debts([debt("d-1")])
     return office
 
 
@@ -181,7 +181,7 @@ async def test_a_url_is_signed_when_it_is_sent(office: Office) -> None:
 
 async def test_what_has_no_body_is_a_failed_attempt_and_not_a_dead_loop() -> None:
     office = Office()
-    office.store.owe([Notification("d-1", Endpoint.CONTENT_CALLBACK, "broken", "content-1", NOW, {})])
+    office.store.add_debts([Notification("d-1", Endpoint.CONTENT_CALLBACK, "broken", "content-1", NOW, {})])
 
     assert await office.attempt() is DeliveryState.PENDING
     (attempt,) = (await office.stored()).attempts
@@ -200,7 +200,7 @@ async def test_resending_begins_the_schedule_again(office: Office) -> None:
 
 
 async def test_deliveries_of_one_channel_keep_their_order(office: Office) -> None:
-    office.store.owe([debt("d-2"), debt("d-3")])
+    office.store.add_debts([debt("d-2"), debt("d-3")])
     async with office.open():
         await until(lambda: len(office.courier.sent) == 3)
 
@@ -208,7 +208,7 @@ async def test_deliveries_of_one_channel_keep_their_order(office: Office) -> Non
 
 
 async def test_a_failed_delivery_holds_back_those_behind_it(office: Office) -> None:
-    office.store.owe([debt("d-2")])
+    office.store.add_debts([debt("d-2")])
     office.courier.receipts.append(FAILED)
     async with office.open():
         await until(lambda: office.meter.counts["content-callback pending"] == 1)
@@ -222,7 +222,7 @@ async def test_a_failed_delivery_holds_back_those_behind_it(office: Office) -> N
 
 
 async def test_channels_do_not_wait_for_each_other(office: Office) -> None:
-    office.store.owe([debt("other", content="content-2")])
+    office.store.add_debts([debt("other", content="content-2")])
     office.courier.receipts.append(FAILED)
     async with office.open():
         await until(lambda: office.courier.ids() == ["d-1", "other"])
@@ -233,7 +233,7 @@ async def test_a_dead_receiver_delays_no_other() -> None:
     gate = office.courier.gates["content-callback"] = asyncio.Event()
     stuck = [debt(f"stuck-{number}", content=f"content-{number}") for number in range(5)]
     quick = [debt(f"quick-{number}", Endpoint.BIGQUERY, f"content-{number}") for number in range(5)]
-    office.store.owe([*stuck, *quick])
+    office.store.add_debts([*stuck, *quick])
     async with office.open():
         await until(lambda: office.meter.counts["bigquery delivered"] == 5)
         assert office.meter.counts["content-callback delivered"] == 0
@@ -247,7 +247,7 @@ async def test_a_bell_wakes_the_lanes() -> None:
     async with office.open():
         await until(lambda: office.store.down == 0)
         await asyncio.sleep(0)
-        office.store.owe([debt("d-1")])
+        office.store.add_debts([debt("d-1")])
         office.bell.ring()
         await until(lambda: office.courier.ids() == ["d-1"])
 

@@ -11,9 +11,11 @@ import pytest
 from streaming_service.application.dispatch import Bell, ConvergenceLoop, every
 from streaming_service.application.provisioning import Converged, Provisioning
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause
 from streaming_service.errors import StoreError, StoreUnavailable
 from tests.fakes import FakeClock, FragileStore, until
+from tests.placements import placed as put
 from tests.unit.application.world import CAUSE, LEASE, World, content_id, request
 
 pytestmark = pytest.mark.anyio
@@ -28,10 +30,12 @@ class Bench:
         self.inside = 0
         self.most_inside = 0
         self.due_at: datetime | None = None
+        self.queue_at: datetime | None = None
         self.error: Exception | None = None
         self.causes: list[Cause] = []
 
-    async def converge(self, channel: Channel, cause: Cause) -> Converged:
+    async def converge(self, channel: Channel, cause: Cause, *, may_place: bool) -> Converged:
+        assert may_place == channel.wants_place
         self.began.append(channel.content_id)
         self.causes.append(cause)
         self.inside += 1
@@ -42,21 +46,23 @@ class Bench:
             self.inside -= 1
         if self.error:
             raise self.error
-        return Converged(channel, self.due_at)
+        return Converged(channel, self.due_at, self.queue_at)
 
 
 class Shop:
     """A convergence loop over a store whose channels are all due."""
 
-    def __init__(self, concurrency: int = 4) -> None:
+    def __init__(self, concurrency: int = 4, seats: int = 100) -> None:
         self.world = World()
         self.store: FragileStore = self.world.store
         self.clock = FakeClock(manual=True)
         self.bench = Bench()
         self.bell = Bell()
+        self.world.fleet.capacity["default"] = seats
         self.loop = ConvergenceLoop(
             store=self.store,
             provisioning=cast("Provisioning", self.bench),
+            seating=self.world.seating,
             clock=self.clock,
             bell=self.bell,
             owner="me",
@@ -66,8 +72,19 @@ class Shop:
         )
 
     async def due(self, *numbers: int) -> None:
+        """Channels that have their place and are to be started."""
         for number in numbers:
             await self.world.accept(request(number))
+            channel = await self.world.channel(number)
+            placed = put(channel, self.clock.now(), stream=f"ss-{number}", seat=number)
+            await self.store.commit(change(placed, "placed", CAUSE), self.clock.now())
+
+    async def waiting(self, *numbers: int) -> None:
+        """Channels that need a place."""
+        for number in numbers:
+            await self.world.accept(request(number))
+            self.world.clock.advance(1)
+        self.clock.moment = self.world.clock.now()
 
     async def others_get(self) -> int:
         """How many channels another process could claim now."""
@@ -115,6 +132,28 @@ async def test_a_place_that_becomes_free_is_filled_at_once() -> None:
         await until(lambda: len(shop.bench.began) == 3)
 
     assert shop.bench.most_inside == 1
+
+
+async def test_those_that_wait_get_their_turn_as_far_as_there_is_room() -> None:
+    shop = Shop(seats=1)
+    await shop.waiting(1, 2, 3, 4)
+    async with shop.open():
+        # One seat, and one more in case that a replacement waits.
+        await until(lambda: shop.bench.inside == 2)
+        assert shop.bench.began == [content_id(1), content_id(2)]
+
+
+async def test_who_found_no_room_waits_on_without_being_asked_all_the_time() -> None:
+    shop = Shop()
+    await shop.waiting(1)
+    shop.bench.queue_at = shop.clock.now() + timedelta(seconds=1)
+    shop.bench.gate.set()
+    async with shop.open():
+        await until(lambda: shop.store.due() == [shop.bench.queue_at])
+        assert len(shop.bench.began) == 1
+        shop.clock.advance(1)
+        shop.bell.ring()
+        await until(lambda: len(shop.bench.began) == 2)
 
 
 async def test_a_channel_in_hand_is_nobody_elses() -> None:
@@ -228,7 +267,8 @@ async def test_a_wish_that_arrives_during_the_work_is_not_forgotten() -> None:
     await shop.due(1)
     async with shop.open():
         await until(lambda: shop.bench.inside == 1)
-        await shop.world.accept(request(checksum="sum-2", said_at=shop.clock.now() + timedelta(seconds=1)))
+        again = request(checksum="sum-2", said_at=shop.clock.now() + timedelta(seconds=1))
+        await shop.world.accept(again)
         shop.bench.gate.set()
         await until(lambda: len(shop.bench.began) >= 2)
 

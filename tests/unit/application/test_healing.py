@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.state import Status
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.errors import NotFound, StoreUnavailable
 from tests.fakes import NOW, Crash

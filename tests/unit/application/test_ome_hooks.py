@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from streaming_service.application.ome_hooks import ClosedGate, Verdict
-from streaming_service.domain.channel import stream_name
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ome_webhook import sign
+from streaming_service.domain.placement import stream_name
 from streaming_service.domain.rendering import render_body
 from streaming_service.errors import InvalidInput, StoreUnavailable
 from tests.fakes import NOW
@@ -102,7 +102,7 @@ async def test_a_refresh_forgets_what_is_gone_from_ome(door: Door) -> None:
     written = await door.store.commit(change(gone, "test", CAUSE), None)
     await door.directory.refresh()
     assert len(door.directory) == 1, "a draining stream may still be asked about"
-    await door.store.commit(change(written.drained(STREAM, NOW), "test", CAUSE), None)
+    await door.store.commit(change(written.drained(written.draining[0], NOW), "test", CAUSE), None)
     await door.directory.refresh()
     assert len(door.directory) == 0
 

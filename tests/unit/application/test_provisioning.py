@@ -6,12 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from streaming_service.application.ports import PlayabilityReport
-from streaming_service.domain.channel import Phase, Placement, Status
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.placement import Placement
+from streaming_service.domain.state import Phase, Status
 from streaming_service.domain.wish import Outcome
 from streaming_service.errors import InvalidInput
 from tests.fakes import NOW, unreachable
+from tests.placements import placed as put
 from tests.unit.application.world import CAUSE, World, request
 
 pytestmark = pytest.mark.anyio
@@ -222,7 +224,7 @@ async def _placed_and_started(world: World) -> Change:
     from streaming_service.domain.history import change
 
     channel = await world.channel()
-    placed = channel.placed("default", f"ss-{channel.content_id.replace('-', '')}-1", NOW, audio=True)
+    placed = put(channel, NOW, origin="default", stream=f"ss-{channel.content_id.replace('-', '')}-1")
     assert placed.building is not None
     await world.origin.start(placed.building, NOW)
     return change(replace(placed.started(NOW), version=channel.version), "created", CAUSE)

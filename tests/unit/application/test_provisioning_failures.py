@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from streaming_service.domain.channel import Phase, Status
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.state import Phase, Status
 from streaming_service.errors import Conflict, StoreUnavailable, UpstreamRejected, UpstreamUnavailable
 from tests.fakes import GOOD_FILE, NOW, unreachable
 from tests.unit.application.world import CAUSE, World, request
@@ -46,7 +46,7 @@ async def test_an_outage_during_the_watch_does_not_count_against_the_stream(worl
 async def test_the_pause_is_the_one_that_was_asked_for(world: World) -> None:
     world.origin.down = unreachable(retry_after=17.0)
     await world.accept()
-    result = await world.provisioning.converge(await world.channel(), CAUSE)
+    result = await world.provisioning.converge(await world.channel(), CAUSE, may_place=True)
 
     assert result.due_at == world.clock.now() + timedelta(seconds=17)
 
@@ -224,7 +224,7 @@ async def test_a_store_that_is_down_is_the_only_thing_that_is_raised(world: Worl
     world.store.down = StoreUnavailable("down")
 
     with pytest.raises(StoreUnavailable):
-        await world.provisioning.converge(channel, CAUSE)
+        await world.provisioning.converge(channel, CAUSE, may_place=True)
 
 
 async def test_a_stale_copy_is_read_again(world: World) -> None:
@@ -232,7 +232,7 @@ async def test_a_stale_copy_is_read_again(world: World) -> None:
     stale = await world.channel()
     await world.settle()
 
-    result = await world.provisioning.converge(stale, CAUSE)
+    result = await world.provisioning.converge(stale, CAUSE, may_place=True)
 
     assert result.channel == await world.channel()
     assert len(world.origin.starts) == 1
@@ -244,4 +244,4 @@ async def test_a_conflict_over_a_record_that_vanished_is_raised(world: World) ->
     world.store._records.clear()
 
     with pytest.raises(Conflict):
-        await world.provisioning.converge(channel, CAUSE)
+        await world.provisioning.converge(channel, CAUSE, may_place=True)

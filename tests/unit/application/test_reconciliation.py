@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from streaming_service.application.reconciliation import Findings
-from streaming_service.domain.channel import Status, stream_name
+from streaming_service.domain.placement import stream_name
+from streaming_service.domain.state import Status
 from streaming_service.errors import StoreUnavailable, UpstreamRejected
 from tests.fakes import NOW, unreachable
 from tests.unit.application.world import CAUSE, World, content_id, request

@@ -10,13 +10,16 @@ from msgspec.structs import replace
 
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.intake import Intake
-from streaming_service.application.provisioning import ConvergencePolicy, Provisioning
+from streaming_service.application.patience import ConvergencePolicy
+from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Findings, Reconciliation
-from streaming_service.domain.channel import Channel, Phase
+from streaming_service.application.seating import Seating
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint, Notification, Notifier
 from streaming_service.domain.source import MediaMounts, Mount, ObjectUri
+from streaming_service.domain.state import Phase
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import StoreError
@@ -24,6 +27,7 @@ from tests.fakes import (
     NOW,
     CountingMeter,
     Crash,
+    FakeBucket,
     FakeCatalog,
     FakeClock,
     FakeFleet,
@@ -72,13 +76,17 @@ def request(number: int = 1, checksum: str = "sum-1", said_at: datetime = NOW, *
 class World:
     """One installation. `policy` changes are those of ConvergencePolicy."""
 
-    def __init__(self, origins: Sequence[str] = ("default",), **policy: Any) -> None:
+    def __init__(
+        self, origins: Sequence[str] = ("default",), *, capacity: int = 100, publishing: bool = False, **policy: Any
+    ) -> None:
         self.clock = FakeClock()
         self.faults = Faults()
         self.store = FragileStore(self.faults)
         self.origins = [FakeOrigin(name, self.clock, ("reels", "series"), self.faults) for name in origins]
         self.origin = self.origins[0]
-        self.fleet = FakeFleet(*self.origins)
+        self.fleet = FakeFleet(*self.origins, capacity=capacity)
+        self.bucket = FakeBucket(self.origins, self.faults)
+        self.seating = Seating(self.store, self.fleet, SPECS.applications.__getitem__, pick=lambda _: 0)
         self.media = FakeMedia()
         self.catalog = FakeCatalog()
         self.meter = CountingMeter()
@@ -88,6 +96,8 @@ class World:
         self.provisioning = Provisioning(
             store=self.store,
             fleet=self.fleet,
+            seating=self.seating,
+            bucket=self.bucket if publishing else None,
             media=self.media,
             notifier=self.notifier,
             specs=SPECS,
@@ -127,14 +137,14 @@ class World:
 
     async def converge(self, number: int = 1) -> Channel:
         """One convergence, as far as it goes now."""
-        return (await self.provisioning.converge(await self.channel(number), CAUSE)).channel
+        return (await self.provisioning.converge(await self.channel(number), CAUSE, may_place=True)).channel
 
     async def converge_until(self, phase: Phase) -> Channel:
         """Stop, as if the process died, once the first content reached this phase."""
         while (channel := await self.channel()).phase is not phase:
             self.faults.plan(self._calls_before(channel), after=True)
             with suppress(Crash):
-                await self.provisioning.converge(channel, CAUSE)
+                await self.provisioning.converge(channel, CAUSE, may_place=True)
         self.faults.clear()
         return channel
 
@@ -147,15 +157,18 @@ class World:
 
     async def work(self) -> bool:
         """One turn of a worker. False when nothing was due. A crash leaves the lease behind."""
-        claimed = await self.store.claim_due(self.clock.now(), "worker", LEASE, 1)
+        now = self.clock.now()
+        claimed, may_place = await self.store.claim_due(now, "worker", LEASE, 1), False
+        if not claimed and (openings := await self.seating.openings(now)).room:
+            claimed, may_place = await self.store.claim_waiting(openings.classifications, now, "worker", LEASE, 1), True
         for channel in claimed:
-            version, due_at = channel.version, self.clock.now() + LEASE
+            version, due_at, queue_at = channel.version, self.clock.now() + LEASE, None
             try:
-                result = await self.provisioning.converge(channel, CAUSE)
-                version, due_at = result.channel.version, result.due_at
+                result = await self.provisioning.converge(channel, CAUSE, may_place=may_place)
+                version, due_at, queue_at = result.channel.version, result.due_at, result.queue_at
             except StoreError:
                 pass
-            await self.store.release(channel.content_id, "worker", version, due_at)
+            await self.store.release(channel.content_id, "worker", version, due_at, queue_at)
         return bool(claimed)
 
     async def settle(self, *, within: float | None = None, turns: int = 400) -> None:

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streaming_service.domain.channel import Channel, Failure, Phase, Status, accepted, owner_of, stream_name
+from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.ladder import Rung
+from streaming_service.domain.placement import Draining, owner_of, stream_name
 from streaming_service.domain.spec import ChannelSpec, Said
+from streaming_service.domain.state import Failure, Phase, Status
 from streaming_service.errors import IllegalTransition
+from tests.placements import placed as put
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=10)
@@ -43,7 +46,7 @@ def new() -> Channel:
 
 def placed(channel: Channel | None = None) -> Channel:
     channel = channel or new()
-    return channel.placed("origin-1", f"ss-{channel.incarnation + 1}", LATER, audio=True)
+    return put(channel, LATER)
 
 
 def created(channel: Channel | None = None) -> Channel:
@@ -63,11 +66,16 @@ def failed(channel: Channel | None = None, *, final: bool = False) -> Channel:
     return (channel or created()).attempt_failed(FAILURE, LATER, retry_at=LATER + DRAIN, final=final)
 
 
+def _gone() -> Draining:
+    return failed().draining[0]
+
+
 def test_a_new_channel_is_due_at_once() -> None:
     channel = new()
 
     assert (channel.status, channel.phase, channel.generation) == (Status.PROVISIONING, Phase.ACCEPTED, 1)
-    assert channel.due_at(NOW) == NOW
+    assert channel.due_at(NOW) is None
+    assert (channel.queue_at, channel.queue_rank) == (NOW, NOW), "it waits for a place"
 
 
 def test_placing_claims_the_next_incarnation_of_what_is_wanted() -> None:
@@ -167,7 +175,7 @@ def test_a_lost_stream_is_looked_for_no_more_and_another_is_due() -> None:
 
     assert (channel.status, channel.phase, channel.serving) == (Status.PROVISIONING, Phase.ACCEPTED, None)
     assert [item.placement.stream for item in channel.draining] == ["ss-1"]
-    assert channel.due_at(LATER) == LATER
+    assert channel.queue_at == LATER, "and need not wait for the retry"
 
 
 def test_losing_the_old_does_not_disturb_the_new() -> None:
@@ -178,7 +186,7 @@ def test_losing_the_old_does_not_disturb_the_new() -> None:
 
 
 def test_what_is_drained_is_forgotten() -> None:
-    assert failed().drained("ss-1", LATER).draining == ()
+    assert failed().drained(_gone(), LATER).draining == ()
 
 
 def test_retiring_takes_everything_down_at_once() -> None:
@@ -195,7 +203,7 @@ def test_a_revision_is_a_new_generation_without_the_old_failure() -> None:
     channel = failed(final=True).revised(spec("sum-2"), LATER, LATER)
 
     assert (channel.generation, channel.status, channel.failure) == (2, Status.PROVISIONING, None)
-    assert channel.due_at(LATER) == LATER
+    assert channel.queue_at == LATER, "and need not wait for the retry"
 
 
 def test_metadata_changes_leave_the_stream_alone() -> None:
@@ -250,8 +258,8 @@ ILLEGAL: dict[str, Callable[[], object]] = {
     "failed when retired": lambda: failed(new().retired(LATER)),
     "abandoned without a start": lambda: new().abandoned(LATER),
     "lost without serving": lambda: created().lost("gone", LATER),
-    "drained twice": lambda: failed().drained("ss-1", LATER).drained("ss-1", LATER),
-    "drained while serving": lambda: playing().drained("ss-1", LATER),
+    "drained twice": lambda: failed().drained(_gone(), LATER).drained(_gone(), LATER),
+    "drained while serving": lambda: playing().drained(_gone(), LATER),
     "retired twice": lambda: new().retired(LATER).retired(LATER),
     "replayed when retired": lambda: new().retired(LATER).replayed(LATER),
     "confirmed when retired": lambda: new().retired(LATER).confirmed(LATER, LATER, Said()),

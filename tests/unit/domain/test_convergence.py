@@ -7,26 +7,33 @@ import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
-from streaming_service.domain.channel import Channel, Failure, Phase, Status, accepted, stream_name
+from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.convergence import (
     Abandon,
     Announce,
     AwaitPlayable,
     Place,
+    Record,
     Remove,
     Rest,
+    Revoke,
     Start,
     Step,
     next_step,
 )
 from streaming_service.domain.ladder import Rung
+from streaming_service.domain.placement import Copy, stream_name
 from streaming_service.domain.spec import ChannelSpec
+from streaming_service.domain.state import Failure, Phase, Status
+from tests.placements import placed as put
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DRAIN = timedelta(minutes=5)
 PAUSE = timedelta(minutes=1)
+RELEASE = timedelta(seconds=30)
 
 
 def spec(checksum: str = "sum-0", tenant: str | None = None) -> ChannelSpec:
@@ -47,12 +54,16 @@ def new() -> Channel:
     return accepted(spec(), NOW, NOW)
 
 
-def take(channel: Channel, step: Step, now: datetime) -> Channel:
-    """The step on an OME that does everything at once."""
+def take(channel: Channel, step: Step, now: datetime, *, publish: bool = False) -> Channel:
+    """The step on an OME that does everything at once, but plays a minute for its minute."""
     match step:
         case Place():
             name = stream_name("ss-", channel.content_id, channel.incarnation + 1)
-            return channel.placed("origin-1", name, now, audio=True)
+            return put(channel, now, stream=name, publish=publish, duration=60.0)
+        case Record(placement):
+            if placement.ends_at and placement.ends_at > now:
+                return channel
+            return channel.published(Copy(now, 60.0, 9, 900), now, drain_after=DRAIN, release_after=RELEASE)
         case Start():
             return channel.started(now)
         case AwaitPlayable():
@@ -61,9 +72,9 @@ def take(channel: Channel, step: Step, now: datetime) -> Channel:
             return channel.abandoned(now)
         case Announce():
             return channel.announced(now)
-        case Remove(placement):
-            return channel.drained(placement.stream, now)
-        case Rest():
+        case Remove(item):
+            return channel.drained(item, now)
+        case Rest() | Revoke():
             return channel
 
 
@@ -86,12 +97,14 @@ def test_a_new_channel_goes_through_place_start_and_watch() -> None:
 def test_nothing_is_built_before_the_retry_is_due() -> None:
     failed = new().attempt_failed(Failure("c", "d", NOW), NOW, retry_at=NOW + PAUSE, final=False)
 
-    assert next_step(failed, NOW) == Rest(NOW + PAUSE)
+    assert next_step(failed, NOW) == Rest(None)
+    assert failed.queue_at == NOW + PAUSE
     assert next_step(failed, NOW + PAUSE) == Place()
+    assert next_step(failed, NOW + PAUSE, may_place=False) == Rest(None), "it is not its turn"
 
 
 def test_what_is_given_up_is_removed_while_the_retry_waits() -> None:
-    started = new().placed("origin-1", "ss-1", NOW, audio=True).started(NOW)
+    started = put(new(), NOW).started(NOW)
     failed = started.attempt_failed(Failure("c", "d", NOW), NOW, retry_at=NOW + PAUSE, final=True)
 
     assert isinstance(next_step(failed, NOW), Rest), "OME may not have seen it yet"
@@ -99,7 +112,7 @@ def test_what_is_given_up_is_removed_while_the_retry_waits() -> None:
 
 
 def test_a_start_of_outdated_media_is_abandoned() -> None:
-    outdated = new().placed("origin-1", "ss-1", NOW, audio=True).revised(spec("sum-1"), NOW, NOW)
+    outdated = put(new(), NOW).revised(spec("sum-1"), NOW, NOW)
 
     assert next_step(outdated, NOW) == Abandon()
 
@@ -145,7 +158,10 @@ class ChannelLife(RuleBasedStateMachine):
         self.now = NOW
         self.channel = new()
         self.ever_placed: dict[str, str] = {}
+        self.ever_recorded: set[str] = set()
         self.drained: set[str] = set()
+        self.removed: set[str] = set()
+        self.publishing = False
 
     def move(self, channel: Channel) -> None:
         before = self.channel
@@ -153,20 +169,33 @@ class ChannelLife(RuleBasedStateMachine):
         if channel.building and channel.building.stream not in self.ever_placed:
             assert channel.incarnation == before.incarnation + 1
             self.ever_placed[channel.building.stream] = channel.spec.media_hash
+            if channel.building.publish:
+                self.ever_recorded.add(channel.building.stream)
 
     def carry_out(self, step: Step) -> None:
         if isinstance(step, Remove):
-            assert step.placement not in {self.channel.serving, self.channel.building}
-            self.drained.add(step.placement.stream)
-        self.move(take(self.channel, step, self.now))
+            item = step.item
+            used = [held for held in (self.channel.serving, self.channel.building) if held]
+            assert item.placement.stream not in {held.stream for held in used if item.copy or held.on_ome}
+            (self.removed if item.copy else self.drained).add(item.placement.stream)
+        self.move(take(self.channel, step, self.now, publish=self.publishing))
+
+    @rule(publishing=st.booleans())
+    def a_bucket_is_there_or_not(self, publishing: bool) -> None:
+        self.publishing = publishing
+
+    @precondition(lambda self: self.channel.serving is not None and self.channel.serving.on_ome)
+    @rule()
+    def renew(self) -> None:
+        self.move(self.channel.renewed("its origin is to be emptied", self.now))
 
     @rule(seconds=st.sampled_from([1, 59, 300, 4000]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(media=st.integers(0, 3), tenant=st.sampled_from([None, "a", "b"]))
-    def wish(self, media: int, tenant: str | None) -> None:
-        wanted = spec(f"sum-{media}", tenant)
+    @rule(media=st.integers(0, 3), tenant=st.sampled_from([None, "a", "b"]), protocol=st.sampled_from(Protocol))
+    def wish(self, media: int, tenant: str | None, protocol: Protocol) -> None:
+        wanted = replace(spec(f"sum-{media}", tenant), protocol=protocol)
         if wanted.hash != self.channel.spec_hash or self.channel.status is Status.RETIRED:
             self.move(self.channel.revised(wanted, self.now, self.now))
 
@@ -180,7 +209,7 @@ class ChannelLife(RuleBasedStateMachine):
     def replay(self) -> None:
         self.move(self.channel.replayed(self.now))
 
-    @precondition(lambda self: self.channel.serving is not None)
+    @precondition(lambda self: self.channel.serving is not None and self.channel.serving.on_ome)
     @rule()
     def lose(self) -> None:
         self.move(self.channel.lost("gone", self.now))
@@ -201,11 +230,17 @@ class ChannelLife(RuleBasedStateMachine):
         wanted = self.channel.spec
         for _ in range(200):
             step = next_step(self.channel, self.now)
+            if isinstance(step, Record) and step.placement.ends_at and step.placement.ends_at > self.now:
+                step = next_step(self.channel, self.now, watch=False)
             if isinstance(step, Rest):
-                if step.until is None:
+                moments = [moment for moment in (step.until, self.channel.queue_at) if moment]
+                if recording := self.channel.recording:
+                    assert recording.ends_at
+                    moments.append(recording.ends_at)
+                if not moments:
                     break
-                assert step.until > self.now
-                self.now = step.until
+                assert min(moments) > self.now
+                self.now = min(moments)
             self.carry_out(step)
         else:
             raise AssertionError("it never rests")
@@ -225,9 +260,11 @@ class ChannelLife(RuleBasedStateMachine):
 
     @invariant()
     def nothing_that_was_placed_is_forgotten_before_it_is_drained(self) -> None:
-        held = [item for item in (self.channel.serving, self.channel.building) if item]
-        held += [item.placement for item in self.channel.draining]
-        assert sorted(item.stream for item in held) == sorted(set(self.ever_placed) - self.drained)
+        held = [item.stream for item in self.channel.on_ome]
+        assert sorted(held) == sorted(set(self.ever_placed) - self.drained)
+        copies = [item.stream for item in (self.channel.serving, self.channel.building) if item and item.publish]
+        copies += [item.placement.stream for item in self.channel.draining if item.copy]
+        assert sorted(copies) == sorted(self.ever_recorded - self.removed)
 
     @invariant()
     def a_placement_plays_what_was_wanted_when_it_was_placed(self) -> None:
@@ -237,16 +274,23 @@ class ChannelLife(RuleBasedStateMachine):
     @invariant()
     def building_is_placed_or_created(self) -> None:
         if self.channel.building:
-            assert self.channel.phase in {Phase.PLACED, Phase.CREATED}
+            recorded = self.channel.building.recording and self.channel.phase is Phase.PLAYABLE
+            assert recorded or self.channel.phase in {Phase.PLACED, Phase.CREATED}
             assert self.channel.status is not Status.RETIRED
 
     @invariant()
     def a_channel_is_due_exactly_when_there_is_a_step(self) -> None:
-        step = next_step(self.channel, self.now)
+        step = next_step(self.channel, self.now, watch=False)
         due = self.channel.due_at(self.now)
+        if self.channel.recording and isinstance(step, Rest):
+            assert due is not None
+            return
         if isinstance(step, Rest):
             assert step.until == due
             assert due is None or due > self.now
+        elif isinstance(step, Place):
+            assert self.channel.queue_at is not None
+            assert self.channel.queue_at <= self.now
         else:
             assert due is not None
             assert due <= self.now

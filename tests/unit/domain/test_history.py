@@ -7,6 +7,7 @@ from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.history import HistoryEntry, change
 from streaming_service.domain.notification import Cause, Endpoint, Notifier
 from streaming_service.domain.spec import ChannelSpec
+from tests.placements import placed as put
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CAUSE = Cause("operator", "correlation-1")
@@ -20,7 +21,7 @@ SPEC = ChannelSpec(
     protocol=Protocol.LL_HLS,
     rungs=(),
 )
-PLACED = accepted(SPEC, NOW, NOW).placed("origin-1", "ss-1", NOW, audio=True)
+PLACED = put(accepted(SPEC, NOW, NOW), NOW)
 
 
 def test_a_change_describes_the_move_that_was_made() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streaming_service.domain.channel import Channel, Failure, accepted
+from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.notification import (
@@ -21,6 +21,7 @@ from streaming_service.domain.notification import (
 )
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.spec import ChannelSpec
+from streaming_service.domain.state import Failure
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CAUSE = Cause("worker", "c-1")

@@ -50,7 +50,7 @@ def test_an_uploaded_video_becomes_a_request() -> None:
     assert request.protocol is Protocol.LL_HLS
     assert not request.said_protocol
     assert request.said_at == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
-    assert request.duration_seconds == 12.5
+    assert request.duration == 12.5
 
 
 def test_an_episode_is_a_series_and_waits_for_its_vod_copy() -> None:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import AvailabilityWindow, Classification, Drm, GeoRestrictions, Protocol
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.source import MediaMounts, Mount, ObjectUri
 from streaming_service.domain.spec import ChannelSpec
+from streaming_service.domain.state import Status
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy, decide
 from streaming_service.errors import InvalidInput

@@ -173,11 +173,13 @@ class _Reader:
 def _summary(tracks: list[Track], movie_duration: float | None) -> MediaFacts:
     pictures = sorted((track for track in tracks if track.handler == b"vide"), key=lambda track: not track.enabled)
     picture = pictures[0] if pictures else None
+    sound = next((track for track in tracks if track.handler == b"soun"), None)
     lengths = [track.duration for track in tracks if track.duration]
     return MediaFacts(
         video=picture is not None,
-        audio=any(track.handler == b"soun" for track in tracks),
+        audio=sound is not None,
         width=(picture.width or None) if picture else None,
         height=(picture.height or None) if picture else None,
         duration=movie_duration or max(lengths, default=None),
+        shortest=min((track.duration for track in (picture, sound) if track and track.duration), default=None),
     )

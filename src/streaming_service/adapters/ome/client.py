@@ -15,6 +15,8 @@ import msgspec
 from streaming_service.adapters.http import Caller, Request, Response
 from streaming_service.adapters.ome.models import (
     Envelope,
+    HlsDump,
+    HlsDumpState,
     ItemResult,
     ScheduledChannel,
     ScheduledChannelState,
@@ -48,7 +50,8 @@ class OmeClient:
     ) -> None:
         self._caller = caller
         self._apps = f"{base_url}/v1/vhosts/{vhost}/apps"
-        self._statistics = f"{base_url}/v1/stats/current/vhosts/{vhost}/apps"
+        self._statistics = f"{base_url}/v1/stats/current"
+        self._app_statistics = f"{self._statistics}/vhosts/{vhost}/apps"
         self._base = base_url
         self._authorization = f"Basic {b64encode(access_token.encode()).decode()}"
         self._timeout = timeout
@@ -104,6 +107,37 @@ class OmeClient:
             if error.status != 500:
                 raise
 
+    async def start_hls_dump(self, application: str, stream: str, dump: HlsDump) -> None:
+        """Write the stream to OME's disk as it plays: from its beginning when this is accepted before the playlist is
+        first 200, later from the newest segment on. An unknown playlist is noticed in the second case only.
+
+        Raises NotFound while the output stream does not exist: ask again every 100 ms. Raises OmeError for what OME
+        refuses, all with status 500: an id or info file that the stream has had, stopped or not, an unknown playlist,
+        a folder it cannot write. `hls_dumps` tells: only the dump that was there before is in it. A refused dump may
+        leave files, so each try has a folder of its own.
+        """
+        body = {"outputStreamName": stream, **msgspec.to_builtins(dump)}
+        await self._act(application, stream, "startHlsDump", body)
+
+    async def hls_dumps(self, application: str, stream: str) -> list[HlsDumpState]:
+        """The stream's dumps, stopped ones too; OME forgets them when it restarts. Raises NotFound."""
+        answer = await self._act(application, stream, "hlsDumps", {"outputStreamName": stream}, safe=True)
+        return _shaped(answer, list[HlsDumpState], f"hlsDumps of {application}/{stream}")
+
+    async def stop_hls_dump(self, application: str, stream: str, dump_id: str) -> None:
+        """Write nothing more: without a conclusion half a second before, up to a segment is missing. Repeatable.
+
+        Raises NotFound for a stream that is gone, OmeError for a dump that OME does not know or has forgotten.
+        """
+        await self._act(application, stream, "stopHlsDump", {"outputStreamName": stream, "id": dump_id})
+
+    async def conclude_hls_live(self, application: str, stream: str) -> None:
+        """End the stream for its viewers and dumps; its last segment is on disk within half a second. Repeatable.
+
+        0.20 writes a wrong duration for that segment. Raises NotFound.
+        """
+        await self._act(application, stream, "concludeHlsLive", {})
+
     async def streams(self, application: str) -> list[str]:
         """Names of all input streams, scheduled or not."""
         return await self._get(f"{self._apps}/{application}/streams", list[str])
@@ -120,20 +154,32 @@ class OmeClient:
         """
         await self._call("DELETE", f"{self._apps}/{application}/streams/{name}")
 
+    async def server_statistics(self) -> StreamStatistics:
+        """Of all streams of the server together. `created_time` is when it started."""
+        return await self._get(self._statistics, StreamStatistics)
+
     async def stream_statistics(self, application: str, name: str) -> StreamStatistics:
         """Of an input stream and all that is made of it. Raises NotFound."""
-        return await self._get(f"{self._statistics}/{application}/streams/{name}", StreamStatistics)
+        return await self._get(f"{self._app_statistics}/{application}/streams/{name}", StreamStatistics)
 
     async def application_statistics(self, application: str) -> StreamStatistics:
         """Of all streams of an application together. Raises NotFound."""
-        return await self._get(f"{self._statistics}/{application}", StreamStatistics)
+        return await self._get(f"{self._app_statistics}/{application}", StreamStatistics)
 
     async def _get(self, url: str, shape: type[_T]) -> _T:
-        answer = await self._call("GET", url)
-        try:
-            return msgspec.convert(answer, shape, strict=False)
-        except msgspec.ValidationError as error:
-            raise UpstreamUnavailable("ome", f"GET {url} answered an unexpected shape: {error}") from error
+        return _shaped(await self._call("GET", url), shape, f"GET {url}")
+
+    async def _act(
+        self, application: str, stream: str, action: str, body: dict[str, Any], *, safe: bool = False
+    ) -> Any:
+        """An action on a stream. OME says no with 500 as well, and then asking again does not help."""
+        url = f"{self._apps}/{application}/streams/{stream}:{action}"
+        response = await self._send("POST", url, msgspec.json.encode(body), safe=safe)
+        envelope = _open(response, "POST", url)
+        if response.ok:
+            return envelope.response
+        detail = f"POST {url} answered {response.status}: {envelope.message}"
+        raise OmeError("ome", detail, status=500) if response.status == 500 else _refusal(response.status, detail)
 
     async def _call(self, method: str, url: str, body: bytes = b"") -> Any:
         response = await self._send(method, url, body)
@@ -142,12 +188,19 @@ class OmeClient:
             return envelope.response
         raise _refusal(response.status, f"{method} {url} answered {response.status}: {envelope.message}")
 
-    async def _send(self, method: str, url: str, body: bytes) -> Response:
+    async def _send(self, method: str, url: str, body: bytes, *, safe: bool = False) -> Response:
         headers = {"authorization": self._authorization}
         if body:
             headers["content-type"] = "application/json"
         request = Request(method, url, headers, body, timeout=self._timeout)
-        return await self._caller.call(request, retry=method == "GET")
+        return await self._caller.call(request, retry=safe or method == "GET")
+
+
+def _shaped(answer: Any, shape: type[_T], question: str) -> _T:
+    try:
+        return msgspec.convert(answer, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise UpstreamUnavailable("ome", f"{question} answered an unexpected shape: {error}") from error
 
 
 def _open(response: Response, method: str, url: str) -> Envelope:

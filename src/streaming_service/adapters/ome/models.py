@@ -130,6 +130,11 @@ class StreamState(Struct, rename="camel"):
     outputs: list[Output] = []
 
     @property
+    def appeared(self) -> datetime | None:
+        """When its input began, by OME's clock."""
+        return ome_moment(self.input.created_time) if self.input else None
+
+    @property
     def source_size(self) -> tuple[int, int]:
         """Width and height of the picture that comes in; zeros as long as OME does not know."""
         tracks = self.input.tracks if self.input else []
@@ -173,6 +178,41 @@ class StreamStatistics(Struct, rename="camel"):
         return round(self.avg_throughput_in / 1000)
 
 
+class HlsDump(Struct, rename="camel", omit_defaults=True, frozen=True):
+    """What is POSTed to `…:startHlsDump`, but for the output stream's name.
+
+    Paths are absolute and on OME's own file system; it makes folders that are missing. `playlist` are file names,
+    `master.m3u8`.
+    """
+
+    id: str
+    output_path: str
+    playlist: list[str]
+    info_file: str = ""
+
+
+class HlsDumpState(Struct, rename="camel"):
+    """One line of `…:hlsDumps`. Stopped ones stay listed, not `enabled`, and neither says that a copy is whole.
+
+    Those that Server.xml starts have no id.
+    """
+
+    id: str = ""
+    enabled: bool = False
+    output_path: str = ""
+    playlist: list[str] = []
+    info_file: str = ""
+
+
 def ome_time(moment: datetime) -> str:
     """`2026-11-22T13:46:13.591+00:00`, as OME writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def ome_moment(text: str) -> datetime | None:
+    """What OME wrote so, as a moment; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

@@ -1,78 +1,96 @@
 """One OME as an origin: the application's Origin port on top of the client."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
-from streaming_service.adapters.http import Caller, Request, Response
 from streaming_service.adapters.ome.client import AlreadyExists, OmeClient, OmeError
+from streaming_service.adapters.ome.dumping import OmeRecorder
 from streaming_service.adapters.ome.models import (
     FallbackProgram,
     Program,
     ProgramItem,
     ScheduledChannel,
     ScheduledStream,
+    ome_moment,
     ome_time,
 )
-from streaming_service.adapters.ome.playlist import first_media, parse_multivariant
-from streaming_service.application.ports import Playability, PlayabilityReport
-from streaming_service.domain.channel import Placement
-from streaming_service.domain.ladder import Rung
-from streaming_service.domain.transcode import fit
-from streaming_service.errors import NotFound, UpstreamUnavailable
+from streaming_service.adapters.ome.watching import OmeWatcher
+from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started
+from streaming_service.domain.placement import Placement
+from streaming_service.errors import NotFound
 
 log = structlog.get_logger(__name__)
 
 _PROGRAM = "main"
 _LOOKS = 20
 _LOOK_PAUSE = 0.25
-_FIRST_BYTES = 64 * 1024 * 1024  # a whole segment of the largest rung fits; more is not a segment
+# A live program has always begun, so whatever is pushed is on air at once.
+_ALWAYS = "2000-01-01T00:00:00.000+00:00"
 
 
 class OmeOrigin:
-    """`playback` fetches what viewers fetch, from `playback_url`; seconds throughout.
-
-    `fitted`: OME asks us for its ladders, and gets them fitted to the source (the transcode webhook).
-    """
+    """Without a `recorder` nothing that is to be recorded may be placed here. `ingest_of` names the stream on OME
+    that the publisher of a live placement becomes."""
 
     def __init__(
         self,
         name: str,
         client: OmeClient,
-        playback: Caller,
-        playback_url: str,
+        watcher: OmeWatcher,
+        recorder: OmeRecorder | None,
         *,
-        playlist: str,
-        timeout: float,
+        vhost: str,
+        ingest_of: Callable[[str], str],
         sleep: Callable[[float], Awaitable[None]],
-        fitted: bool = False,
     ) -> None:
         self.name = name
         self._client = client
-        self._playback = playback
-        self._playback_url = playback_url
-        self._playlist = playlist
-        self._timeout = timeout
+        self._watcher = watcher
+        self._recorder = recorder
+        self._vhost = vhost
+        self._ingest_of = ingest_of
         self._sleep = sleep
-        self._fitted = fitted
 
-    async def start(self, placement: Placement, now: datetime) -> None:
-        """Create the scheduled channel, looping from its beginning now."""
-        item = ProgramItem(url=f"file://{placement.media_path}")
-        channel = ScheduledChannel(
-            stream=ScheduledStream(name=placement.stream, audio_track=placement.audio),
-            programs=[Program(name=_PROGRAM, scheduled=ome_time(now), repeat=True, items=[item])],
-            fallback_program=FallbackProgram([item]),
-        )
+    async def start(self, placement: Placement, now: datetime) -> Started:
+        """Create the scheduled channel from its beginning now: looping, once to be recorded, or live with a slate."""
         try:
-            await self._client.create_scheduled_channel(placement.application, channel)
+            await self._client.create_scheduled_channel(placement.application, self._schedule(placement, now))
         except AlreadyExists:
             # Stream names are used once: one that exists is our own, from before a crash or a lost answer.
             log.info("stream exists already", stream=placement.stream, origin=self.name)
+            return await self._resumed(placement, now)
         except NotFound as error:
             raise OmeError("ome", _no_application(placement.application, self.name), status=404) from error
+        if not placement.recording:
+            return Started(now)
+        return Started(now, await self._recording_of(placement).begin(placement))
+
+    async def holds(self, placement: Placement) -> bool:
+        try:
+            await self._client.scheduled_channel(placement.application, placement.stream)
+        except NotFound:
+            return False
+        return True
+
+    async def recording(self, placement: Placement) -> RecordingState:
+        return await self._recording_of(placement).state(placement)
+
+    async def conclude(self, placement: Placement) -> None:
+        await self._recording_of(placement).conclude(placement)
+
+    async def kick(self, application: str, ingest: str, connected_before: datetime) -> bool:
+        """By OME's clock. Nothing keeps the encoder from coming back but the admission webhook."""
+        try:
+            state = await self._client.stream(application, ingest)
+            if state.appeared and state.appeared >= connected_before:
+                return False
+            await self._client.delete_stream(application, ingest)
+        except NotFound:
+            return False
+        return True
 
     async def stop(self, application: str, stream: str) -> bool:
         """Ask once for it to go, and watch it go: OME takes up to three seconds."""
@@ -92,21 +110,18 @@ class OmeOrigin:
         except NotFound as error:
             raise OmeError("ome", _no_application(application, self.name), status=404) from error
 
+    async def applications(self) -> frozenset[str]:
+        """What its Server.xml declares."""
+        return frozenset(await self._client.applications())
+
     async def playability(self, placement: Placement) -> PlayabilityReport:
-        """Playable means: exactly 200, every rung listed, and the best rung's first segment downloads."""
-        url = f"{self._playback_url}{placement.path}{self._playlist}.m3u8"
-        answer = await self._fetch(url)
-        if answer.status != 200:
-            return PlayabilityReport(Playability.NOT_YET, f"manifest answers {answer.status}")
-        manifest = parse_multivariant(_text(answer), url)
-        if manifest is None or not manifest.variants:
-            return PlayabilityReport(Playability.MALFORMED, "manifest is no multivariant playlist")
-        missing = manifest.missing(placement.rungs)
-        if missing and self._fitted:
-            missing = manifest.missing(await self._fitting(placement))
-        if missing:
-            return PlayabilityReport(Playability.INCOMPLETE, f"manifest lacks {', '.join(missing)}")
-        return await self._media(manifest.variants[0][0])
+        report = await self._watcher.playability(placement)
+        if report.verdict is Playability.PLAYABLE and report.fitted == placement.rungs:
+            return replace(report, fitted=None)
+        return report
+
+    async def booted_at(self) -> datetime | None:
+        return ome_moment((await self._client.server_statistics()).created_time)
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         """OME waits for ever at position 0 for audio that the file does not have."""
@@ -118,34 +133,39 @@ class OmeOrigin:
         item = program.current_item if program else None
         return bool(program and program.state == "onair" and item and item.current_position == 0)
 
-    async def _fitting(self, placement: Placement) -> tuple[Rung, ...]:
-        """The rungs that the transcode webhook answers for the source as OME sees it: it never scales up."""
+    def _schedule(self, placement: Placement, now: datetime) -> ScheduledChannel:
+        stream = ScheduledStream(name=placement.stream, audio_track=placement.audio)
+        file = ProgramItem(url=f"file://{placement.media_path}")
+        if placement.live:
+            pushed = f"stream://{self._vhost}/{placement.application}/{self._ingest_of(placement.stream)}"
+            live = Program(name=_PROGRAM, scheduled=_ALWAYS, repeat=True, items=[ProgramItem(url=pushed)])
+            return ScheduledChannel(stream=stream, programs=[live], fallback_program=FallbackProgram([file]))
+        # What is recorded plays once: a loop or a fallback would be in the copy, too.
+        program = Program(name=_PROGRAM, scheduled=ome_time(now), repeat=not placement.recording, items=[file])
+        fallback = None if placement.recording else FallbackProgram([file])
+        return ScheduledChannel(stream=stream, programs=[program], fallback_program=fallback)
+
+    async def _resumed(self, placement: Placement, now: datetime) -> Started:
+        """An earlier attempt made it: when did it begin, and is it recorded from there on?"""
         try:
-            state = await self._client.stream(placement.application, placement.stream)
+            state = await self._client.scheduled_channel(placement.application, placement.stream)
         except NotFound:
-            return placement.rungs
-        width, height = state.source_size
-        return fit(placement.ladder, width, height)
+            return Started(now)  # it is just coming up, or going away, and is watched either way
+        begun = (ome_moment(state.programs[0].scheduled) if state.programs else None) or now
+        if not placement.recording:
+            return Started(begun)
+        recorder = self._recording_of(placement)
+        if await recorder.known(placement):
+            return Started(begun, recorded=True)
+        accepted = await recorder.begin(placement)
+        # Taken after the playlists have answered, it would begin somewhere in the middle.
+        report = await self._watcher.playability(placement)
+        return Started(begun, accepted and report.verdict is Playability.NOT_YET)
 
-    async def _media(self, url: str) -> PlayabilityReport:
-        answer = await self._fetch(url)
-        media = first_media(_text(answer), url) if answer.status == 200 else None
-        if media is None:
-            return PlayabilityReport(Playability.NO_MEDIA, f"variant answers {answer.status} without a segment")
-        for fetched in await asyncio.gather(*(self._fetch(part) for part in media if part)):
-            if fetched.status != 200 or not fetched.body:
-                return PlayabilityReport(Playability.NO_MEDIA, f"segment answers {fetched.status}")
-        return PlayabilityReport(Playability.PLAYABLE)
-
-    async def _fetch(self, url: str) -> Response:
-        answer = await self._playback.call(Request("GET", url, timeout=self._timeout, max_body=_FIRST_BYTES))
-        if answer.status >= 500:
-            raise UpstreamUnavailable("ome-playback", f"GET {url} answered {answer.status}", status=answer.status)
-        return answer
-
-
-def _text(answer: Response) -> str:
-    return answer.body.decode("utf-8", errors="replace")
+    def _recording_of(self, placement: Placement) -> OmeRecorder:
+        if self._recorder is None:
+            raise OmeError("ome", f"{placement.stream} cannot be recorded on {self.name}: set OME_MANIFEST_MOUNT")
+        return self._recorder
 
 
 def _no_application(application: str, origin: str) -> str:

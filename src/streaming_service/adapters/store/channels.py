@@ -1,6 +1,6 @@
 """Channels and their history in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,11 @@ from streaming_service.adapters.store.codec import decode_channel, decode_histor
 from streaming_service.adapters.store.database import insert_new
 from streaming_service.adapters.store.outbox import owe
 from streaming_service.adapters.store.paging import AfterChannel, from_cursor, to_cursor
+from streaming_service.adapters.store.placements import keep_placements
 from streaming_service.adapters.store.tables import channels, history
 from streaming_service.application.ports import ChannelPage, ChannelQuery
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change, HistoryEntry
 from streaming_service.errors import Conflict
 
@@ -52,7 +54,24 @@ _CLAIM = (
     .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"))
     .returning(_c.due_at, _c.document)
 )
+_IN_TURN = and_(_c.queue_rank.is_not(None), _c.queue_at <= bindparam("now"), _FREE)
+_WAITING = select(_c.classification, func.count().label("number")).where(_IN_TURN).group_by(_c.classification)
+_NEXT = (
+    select(_c.content_id)
+    .where(_IN_TURN, _c.classification.in_(bindparam("classifications", expanding=True)))
+    .order_by(_c.queue_rank)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+    .cte("next")
+)
+_CLAIM_NEXT = (
+    update(channels)
+    .where(_c.content_id.in_(select(_NEXT.c.content_id)))
+    .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"))
+    .returning(_c.queue_rank, _c.document)
+)
 _HELD = and_(_c.content_id == bindparam("id"), _c.lease_owner == bindparam("owner"))
+_SEEN = _c.version == bindparam("seen_version")
 _EXTEND = update(channels).where(_HELD).values(lease_until=bindparam("until"))
 _RELEASE = (
     update(channels)
@@ -60,7 +79,8 @@ _RELEASE = (
     .values(
         lease_owner=None,
         lease_until=None,
-        due_at=case((_c.version == bindparam("seen_version"), bindparam("due", type_=BigInteger)), else_=_c.due_at),
+        due_at=case((_SEEN, bindparam("due", type_=BigInteger)), else_=_c.due_at),
+        queue_at=case((_SEEN, func.coalesce(bindparam("queue", type_=BigInteger), _c.queue_at)), else_=_c.queue_at),
     )
 )
 
@@ -80,6 +100,7 @@ def commit(connection: Connection, change: Change, due_at: datetime | None) -> C
         written = connection.execute(_ADD, {**row, "content_id": channel.content_id})
     if written.rowcount != 1:
         raise Conflict(f"channel {channel.content_id} is no longer at version {read_version}")
+    keep_placements(connection, channel)
     entry = change.history
     connection.execute(
         _REMEMBER, {"content_id": entry.content_id, "at": to_micros(entry.at), "document": encode(entry)}
@@ -128,13 +149,40 @@ def claim_due(connection: Connection, now: datetime, owner: str, lease: timedelt
     return tuple(decode_channel(row.document) for row in sorted(found, key=lambda row: row.due_at))
 
 
+def waiting(connection: Connection, now: datetime) -> Mapping[Classification, int]:
+    found = connection.execute(_WAITING, {"now": to_micros(now)})
+    return {Classification(row.classification): row.number for row in found}
+
+
+def claim_waiting(
+    connection: Connection,
+    classifications: Sequence[Classification],
+    now: datetime,
+    owner: str,
+    lease: timedelta,
+    limit: int,
+) -> tuple[Channel, ...]:
+    values = {"now": to_micros(now), "until": to_micros(now + lease), "owner": owner, "count": limit}
+    values["classifications"] = [item.value for item in classifications]
+    found = connection.execute(_CLAIM_NEXT, values).all()
+    return tuple(decode_channel(row.document) for row in sorted(found, key=lambda row: row.queue_rank))
+
+
 def extend_lease(connection: Connection, content_id: str, owner: str, until: datetime) -> bool:
     values = {"id": content_id, "owner": owner, "until": to_micros(until)}
     return connection.execute(_EXTEND, values).rowcount == 1
 
 
-def release(connection: Connection, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
-    values = {"id": content_id, "owner": owner, "seen_version": version, "due": to_micros(due_at)}
+def release(
+    connection: Connection,
+    content_id: str,
+    owner: str,
+    version: int,
+    due_at: datetime | None,
+    queue_at: datetime | None,
+) -> None:
+    values = {"id": content_id, "owner": owner, "seen_version": version}
+    values |= {"due": to_micros(due_at), "queue": to_micros(queue_at)}
     connection.execute(_RELEASE, values)
 
 
@@ -146,8 +194,10 @@ def _row(channel: Channel, due_at: datetime | None) -> dict[str, Any]:
         "classification": spec.classification.value,
         "tenant_id": spec.tenant_id,
         "search": spec.source_uri.casefold(),
-        "on_ome": int(bool(channel.serving or channel.building or channel.draining)),
+        "on_ome": int(bool(channel.on_ome)),
         "due_at": to_micros(due_at),
+        "queue_rank": to_micros(channel.queue_rank),
+        "queue_at": to_micros(channel.queue_at),
         "updated_at": to_micros(channel.updated_at),
         "document": encode(channel),
     }

@@ -1,7 +1,7 @@
 """The store in this process's memory: gone with it, and the shortest account of what the others do."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from streaming_service.adapters.store.codec import to_micros
 from streaming_service.adapters.store.memory_outbox import MemoryOutbox
 from streaming_service.adapters.store.paging import AfterChannel, BeforeDeadLetter, from_cursor, to_cursor
-from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter
+from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter, Placed
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change, HistoryEntry
-from streaming_service.errors import Conflict
+from streaming_service.errors import Conflict, SeatTaken
 
 
 class _Record:
@@ -21,6 +22,7 @@ class _Record:
     def __init__(self, channel: Channel, due_at: datetime | None) -> None:
         self.channel = channel
         self.due_at = due_at
+        self.queue_at = channel.queue_at
         self.lease_owner: str | None = None
         self.lease_until: datetime | None = None
 
@@ -35,6 +37,9 @@ class MemoryStore(MemoryOutbox):
         super().__init__()
         self._records: dict[str, _Record] = {}
         self._due: set[str] = set()
+        self._queue: set[str] = set()
+        self._seats: dict[tuple[str, int], str] = {}
+        self._drained: set[str] = set()
         self._history: dict[str, list[HistoryEntry]] = {}
         self._letters: dict[str, DeadLetter] = {}
         self._keys: dict[str, tuple[str, datetime]] = {}
@@ -58,13 +63,14 @@ class MemoryStore(MemoryOutbox):
         if read_version != (record.channel.version if record else 0):
             raise Conflict(f"channel {content_id} is no longer at version {read_version}")
         channel = replace(change.channel, version=read_version + 1)
+        self._take_seats(record.channel if record else None, channel)
         if record:
-            record.channel, record.due_at = channel, due_at
+            record.channel, record.due_at, record.queue_at = channel, due_at, channel.queue_at
         else:
             self._records[content_id] = _Record(channel, due_at)
         self._note_due(content_id, due_at)
         self._history.setdefault(change.history.content_id, []).append(change.history)
-        self.owe(change.notifications)
+        self.add_debts(change.notifications)
         return channel
 
     async def list(self, query: ChannelQuery) -> ChannelPage:
@@ -82,7 +88,22 @@ class MemoryStore(MemoryOutbox):
 
     async def on_ome(self) -> tuple[Channel, ...]:
         channels = (record.channel for _, record in sorted(self._records.items()))
-        return tuple(channel for channel in channels if channel.serving or channel.building or channel.draining)
+        return tuple(channel for channel in channels if channel.on_ome)
+
+    async def placements(self, origin: str) -> tuple[Placed, ...]:
+        found = [
+            Placed(item.stream, content_id, item.application, item == record.channel.serving)
+            for content_id, record in self._records.items()
+            for item in record.channel.on_ome
+            if item.origin == origin
+        ]
+        return tuple(sorted(found, key=lambda placed: placed.stream))
+
+    async def seats(self) -> Mapping[str, frozenset[int]]:
+        taken: dict[str, set[int]] = {}
+        for origin, number in self._seats:
+            taken.setdefault(origin, set()).add(number)
+        return {origin: frozenset(numbers) for origin, numbers in taken.items()}
 
     async def count_by_status(self) -> Mapping[str, int]:
         return Counter(record.channel.status.value for record in self._records.values())
@@ -95,19 +116,34 @@ class MemoryStore(MemoryOutbox):
             record.lease_owner, record.lease_until = owner, now + lease
         return tuple(record.channel for record in claimed)
 
+    async def waiting(self, now: datetime) -> Mapping[Classification, int]:
+        return Counter(record.channel.spec.classification for record in self._in_turn(now))
+
+    async def claim_waiting(
+        self, classifications: Sequence[Classification], now: datetime, owner: str, lease: timedelta, limit: int
+    ) -> tuple[Channel, ...]:
+        found = [item for item in self._in_turn(now) if item.channel.spec.classification in classifications]
+        claimed = sorted(found, key=lambda record: record.channel.queue_rank or now)[:limit]
+        for record in claimed:
+            record.lease_owner, record.lease_until = owner, now + lease
+        return tuple(record.channel for record in claimed)
+
     async def extend_lease(self, content_id: str, owner: str, until: datetime) -> bool:
         record = self._held(content_id, owner)
         if record:
             record.lease_until = until
         return record is not None
 
-    async def release(self, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
+    async def release(
+        self, content_id: str, owner: str, version: int, due_at: datetime | None, queue_at: datetime | None = None
+    ) -> None:
         record = self._held(content_id, owner)
         if record is None:
             return
         record.lease_owner = record.lease_until = None
         if record.channel.version == version:
             record.due_at = due_at
+            record.queue_at = record.queue_at and (queue_at or record.queue_at)
             self._note_due(content_id, due_at)
 
     # -- dead letters ---------------------------------------------------------------------------------------------
@@ -146,11 +182,34 @@ class MemoryStore(MemoryOutbox):
         self._keys = {known: entry for known, entry in self._keys.items() if entry[1] > now}
         return self._keys.setdefault(key, (fingerprint, now + keep))[0]
 
+    # -- origins --------------------------------------------------------------------------------------------------
+
+    async def drained(self) -> frozenset[str]:
+        return frozenset(self._drained)
+
+    async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:  # noqa: ARG002
+        (self._drained.add if drained else self._drained.discard)(origin)
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _held(self, content_id: str, owner: str) -> _Record | None:
         record = self._records.get(content_id)
         return record if record and record.lease_owner == owner else None
+
+    def _in_turn(self, now: datetime) -> tuple[_Record, ...]:
+        """Those that wait for a place and may have one now."""
+        records = map(self._records.__getitem__, self._queue)
+        return tuple(item for item in records if item.queue_at and item.queue_at <= now and item.is_free(now))
+
+    def _take_seats(self, before: Channel | None, after: Channel) -> None:
+        wanted = {(item.origin, item.seat): item.stream for item in after.on_ome}
+        for (origin, number), stream in wanted.items():
+            if self._seats.get((origin, number), stream) != stream:
+                raise SeatTaken(origin, number)
+        for item in before.on_ome if before else ():
+            self._seats.pop((item.origin, item.seat), None)
+        self._seats |= wanted
+        (self._queue.add if after.queue_rank else self._queue.discard)(after.content_id)
 
     def _note_due(self, content_id: str, due_at: datetime | None) -> None:
         if due_at is None:

@@ -29,8 +29,11 @@ class MemoryOutbox:
         self._numbers: dict[str, int] = {}
         self._pending: set[int] = set()
 
-    def owe(self, notifications: Sequence[Notification]) -> None:
-        """Add debts; one whose id is there already is the same debt."""
+    async def owe(self, notifications: Sequence[Notification]) -> None:
+        self.add_debts(notifications)
+
+    def add_debts(self, notifications: Sequence[Notification]) -> None:
+        """One whose id is there already is the same debt."""
         for notification in notifications:
             number = len(self._deliveries)
             if self._numbers.setdefault(notification.id, number) == number:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from streaming_service.adapters.store import channels, dead_letters, leases, outbox, schema
+from streaming_service.adapters.store import channels, dead_letters, leases, outbox, placements, schema
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.application.ports import (
@@ -16,10 +16,12 @@ from streaming_service.application.ports import (
     DeliveryQuery,
     DeliveryState,
     OutboxBacklog,
+    Placed,
 )
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change, HistoryEntry
-from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.notification import Endpoint, Notification
 
 _ON_OME_PAGE = 500
 
@@ -93,8 +95,32 @@ class SqlStore:
     async def extend_lease(self, content_id: str, owner: str, until: datetime) -> bool:
         return await self._database.write(channels.extend_lease, content_id, owner, until)
 
-    async def release(self, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
-        await self._database.write(channels.release, content_id, owner, version, due_at)
+    async def release(
+        self, content_id: str, owner: str, version: int, due_at: datetime | None, queue_at: datetime | None = None
+    ) -> None:
+        await self._database.write(channels.release, content_id, owner, version, due_at, queue_at)
+
+    # -- places on origins ----------------------------------------------------------------------------------------
+
+    async def placements(self, origin: str) -> tuple[Placed, ...]:
+        return await self._database.read(placements.placed_on, origin)
+
+    async def seats(self) -> Mapping[str, frozenset[int]]:
+        return await self._database.read(placements.seats)
+
+    async def waiting(self, now: datetime) -> Mapping[Classification, int]:
+        return await self._database.read(channels.waiting, now)
+
+    async def claim_waiting(
+        self, classifications: Sequence[Classification], now: datetime, owner: str, lease: timedelta, limit: int
+    ) -> tuple[Channel, ...]:
+        return await self._database.write(channels.claim_waiting, classifications, now, owner, lease, limit)
+
+    async def drained(self) -> frozenset[str]:
+        return await self._database.read(placements.drained)
+
+    async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:
+        await self._database.write(placements.set_drained, origin, drained, by, now)
 
     # -- outbox ---------------------------------------------------------------------------------------------------
 
@@ -107,6 +133,9 @@ class SqlStore:
         self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
     ) -> None:
         await self._database.transact(outbox.record, delivery_id, attempt, state, next_attempt_at)
+
+    async def owe(self, notifications: Sequence[Notification]) -> None:
+        await self._database.transact(outbox.owe, notifications)
 
     async def get_delivery(self, delivery_id: str) -> Delivery | None:
         return await self._database.read(outbox.get, delivery_id)

@@ -14,6 +14,7 @@ _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _ON_OME = text("on_ome = 1")
 _DUE = text("due_at IS NOT NULL")
 _PENDING = text("state = 'pending'")
+_QUEUED = text("queue_rank IS NOT NULL")
 
 channels = Table(
     "channels",
@@ -26,14 +27,40 @@ channels = Table(
     Column("search", Text, nullable=False),  # the source URI, case-folded
     Column("on_ome", Integer, nullable=False),
     Column("due_at", BigInteger),
+    Column("queue_rank", BigInteger),  # the order among those that wait for a place
+    Column("queue_at", BigInteger),  # not to be placed before
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
     Index("channels_status", "status", "content_id"),
-    # Most channels rest: these two stay small whatever the number of rows.
+    # Most channels rest: these stay small whatever the number of rows.
     Index("channels_due", "due_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("channels_queue", "queue_rank", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("channels_on_ome", "content_id", sqlite_where=_ON_OME, postgresql_where=_ON_OME),
+)
+
+# What the channels have on origins: follows from their documents, and is what makes a seat one channel's alone.
+placements = Table(
+    "placements",
+    metadata,
+    Column("stream", _KEY, primary_key=True),
+    Column("content_id", _KEY, nullable=False),
+    Column("origin", _KEY, nullable=False),
+    Column("seat", Integer, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("serving", Integer, nullable=False),
+    Index("placements_seat", "origin", "seat", unique=True),
+    Index("placements_content", "content_id"),
+)
+
+origins = Table(
+    "origins",
+    metadata,
+    Column("name", _KEY, primary_key=True),
+    Column("drained", Integer, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
 )
 
 history = Table(

@@ -57,6 +57,7 @@ class Channel:
         self._file = self._loaded = schedule
         self._file_second = self._loaded_second = int(written)
         self._look_at: float | None = None
+        self._outputs_from = self.appears + timing.warm_up * timing.empty_from
         begins = self.plays - timing.segment_seconds
         self._feeds = feeds or Feeds()
         self._pace = pace
@@ -128,6 +129,15 @@ class Channel:
         """A segment that the chunklist lists, or listed lately."""
         return self.window.find(number, self._media_time(now))
 
+    def conclude(self, now: float, overstated: float = 0.0) -> None:
+        """The stream is over for viewers; repeatable. `overstated`: seconds too many in the last EXTINF (0.20)."""
+        self.window.conclude(self.schedule(now), self._media_time(now), overstated)
+
+    def has_outputs(self, now: float) -> bool:
+        """Whether the output stream exists: a while after the input stream, and as long as that."""
+        served = self.outputs is not None and bool(self.outputs.playlists)
+        return served and now >= self._outputs_from and self.source_facts(now) is not None
+
     def empty_answer(self, now: float) -> bool:
         """Playlists answer 201 without a body at this stage, if the media is going to come at all."""
         return self._empty_from <= now < self.plays and self.package(now) is not None
@@ -143,9 +153,18 @@ class Channel:
         return None
 
     def facts(self, now: float) -> MediaFacts | None:
-        """What comes in; None as long as that is not known."""
+        """What comes in; None as long as that is not known, and when nothing does."""
         package = self.package(now)
         return package.facts if package else None
+
+    def source_facts(self, now: float) -> MediaFacts | None:
+        """What comes in, or came in first: a stream keeps what it is when its program is over."""
+        facts = self.facts(now)
+        if facts is None:
+            self.segments(now)
+            first = self.window.origin(0)
+            return first.facts if first else None
+        return facts
 
     def _playing(self, head: Playhead | None, schedule: Schedule, now: float) -> list[Item]:
         """The item that is on, with `stream://` looked through; the fallback where there is none."""

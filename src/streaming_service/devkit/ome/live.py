@@ -66,13 +66,20 @@ class LiveWindow:
         self._segments: deque[Segment] = deque(maxlen=2 * size + 1)
         self._origins: list[Package] = []
         self._zero: float | None = None
+        # Seconds by which what is played lies behind the schedule (negative: before it), since the first segment.
+        self._lag = 0.0
+        # The segment that nothing follows: OME completes a segment when the next one begins.
+        self._open_end: int | None = None
+        self.concluded = False
 
     def roll(self, schedule: Schedule, now: float) -> None:
         """Append what has begun to play since the last look, in the order of the schedule."""
+        if self.concluded:
+            return
         self._cut_last(schedule)
         while self._cursor <= now:
-            at = max(self._cursor, self._floor)
-            found = self._choose(schedule, at)
+            at = self._clock - self._lag
+            found = self._due(schedule, at)
             if found is None:
                 if not self._skip_silence(schedule, at, now):
                     return
@@ -81,10 +88,21 @@ class LiveWindow:
 
     def listed(self, now: float) -> list[Segment]:
         """The complete segments of the chunklist."""
-        return [segment for segment in self._segments if segment.end <= now][-self._size :]
+        return [segment for segment in self._segments if self._complete(segment, now)][-self._size :]
 
     def find(self, number: int, now: float) -> Segment | None:
-        return next((item for item in self._segments if item.number == number and item.end <= now), None)
+        return next((item for item in self._segments if item.number == number and self._complete(item, now)), None)
+
+    def conclude(self, schedule: Schedule, now: float, overstated: float = 0.0) -> None:
+        """The last roll: what has begun is complete, and nothing follows any more.
+
+        OME cuts off what has begun where it is; ours plays it whole. `overstated` seconds are added to its duration.
+        """
+        self.roll(schedule, now)
+        if self._segments and not self.concluded:
+            last = self._segments.pop()
+            self._segments.append(replace(last, duration=last.duration + overstated))
+        self.concluded = True
 
     def origin(self, number: int) -> Package | None:
         """The source file with this count; 0 is the one the channel began with."""
@@ -100,6 +118,26 @@ class LiveWindow:
         # Not examined yet: on air at its beginning, for as long as that takes.
         return package.facts.duration if package.facts else float("inf")
 
+    @property
+    def _clock(self) -> float:
+        """When what is chosen next begins. Publishers come and go by it, whatever the lag behind the schedule."""
+        return max(self._cursor, self._floor)
+
+    def _complete(self, segment: Segment, now: float) -> bool:
+        return self.concluded or (segment.end <= now and segment.number != self._open_end)
+
+    def _due(self, schedule: Schedule, at: float) -> tuple[Playhead, Package] | None:
+        """What is to play at `at`: not the rest of an item whose last segment has been played, but what follows it."""
+        found = self._choose(schedule, at)
+        last = self._segments[-1] if self._segments else None
+        if found is None or last is None or last.package is not found[1]:
+            return found
+        head, package = found
+        left = item_length(head.item, self.length_of) - head.position
+        near_its_end = left < min(head.position, 1.5 * package.segment_seconds)
+        over = near_its_end and self._played_out(head.item, package, Cuts(package.durations()), last)
+        return self._choose(schedule, at + left) if over else found
+
     def _choose(self, schedule: Schedule, at: float) -> tuple[Playhead, Package] | None:
         program = current_program(schedule, at, self.length_of)
         candidates = [(program.items, at - program.begins)] if program else []
@@ -107,19 +145,19 @@ class LiveWindow:
         for items, elapsed in candidates:
             head = playhead(items, elapsed, self.length_of)
             if head and head.item.url.startswith(STREAM):
-                head = self._live(head.item.url, at)
+                head = self._live(head.item.url)
             package = self._open(head.item.url) if head else None
             if head and package and usable(package, schedule):
                 return head, package
         return None
 
-    def _live(self, url: str, at: float) -> Playhead | None:
+    def _live(self, url: str) -> Playhead | None:
         """Where in its file the publisher is; None when there is none, or nothing of its file can be served yet."""
-        feed = self._feeds.at(url, at)
+        feed = self._feeds.at(url, self._clock)
         package = self._open(feed.file) if feed else None
         if feed is None or package is None or not package.durations():
             return None
-        return playhead((Item(feed.file),), at - feed.begins, self.length_of)
+        return playhead((Item(feed.file),), self._clock - feed.begins, self.length_of)
 
     def _next_change(self, schedule: Schedule, after: float) -> float | None:
         """When a publisher comes or goes next, as far as is known."""
@@ -138,10 +176,15 @@ class LiveWindow:
 
     def _skip_silence(self, schedule: Schedule, at: float, now: float) -> bool:
         """Nothing plays at `at`. True when something may by now."""
-        starts = [next_start(schedule, at), self._next_change(schedule, at)]
+        self._open_end = self._segments[-1].number if self._segments else None
+        starts = [next_start(schedule, at), self._next_change(schedule, self._clock)]
         start = min((moment for moment in starts if moment is not None), default=None)
-        self._cursor = now if start is None or start > now else start
-        return self._cursor < now
+        if start is None or start > now:
+            # The schedule's time must not go back: what has just ended would begin again.
+            self._cursor = now
+            return False
+        self._cursor, self._lag = start, 0.0
+        return True
 
     def _append(self, head: Playhead, package: Package, change: float | None) -> bool:
         """False when the package lacks that segment. It ends at `change`, should that be first."""
@@ -152,8 +195,10 @@ class LiveWindow:
             return False
         if self._zero is None:
             # Join in step with the wall clock: the first segment began when its first frame was due.
+            due = self._clock - (wanted - cuts.starts[index])
             self._cursor -= min(max(wanted - cuts.starts[index], 0.0), package.segment_seconds)
             self._zero = self._cursor
+            self._lag = self._cursor - due
         if not self._origins or self._origins[-1] is not package:
             self._origins.append(package)
         whole = cuts.duration(index)
@@ -169,7 +214,7 @@ class LiveWindow:
             cut=duration < whole,
         )
         self._segments.append(segment)
-        self._cursor = end
+        self._cursor, self._open_end = end, None
         return True
 
     def _next_index(self, item: Item, package: Package, cuts: Cuts, wanted: float) -> int | None:
@@ -180,10 +225,7 @@ class LiveWindow:
         length = item_length(item, self.length_of)
         if last and last.package is package:
             first = cuts.index_at(item.start / 1000)
-            following = last.index + 1
-            beyond = package.complete and following >= len(cuts)
-            past_item = following < len(cuts) and cuts.starts[following] >= item.start / 1000 + length - 1e-3
-            following = first if beyond or past_item else following
+            following = first if self._played_out(item, package, cuts, last) else last.index + 1
             distance = abs(cuts.starts[min(following, len(cuts))] - wanted)
             if min(distance, abs(length - distance)) < 1.5 * package.segment_seconds:
                 return following if following < len(cuts) else None
@@ -192,6 +234,13 @@ class LiveWindow:
         missing = (wanted - cuts.starts[-1]) / package.segment_seconds
         # Far behind, better something that plays now than nothing until the rest is made.
         return None if missing < 3 else cuts.index_at(wanted % cuts.starts[-1])
+
+    def _played_out(self, item: Item, package: Package, cuts: Cuts, last: Segment) -> bool:
+        """Whether `last` is the last segment of this item."""
+        following = last.index + 1
+        if following >= len(cuts):
+            return package.complete
+        return cuts.starts[following] >= item.start / 1000 + item_length(item, self.length_of) - 1e-3
 
 
 def _until(change: float | None, start: float, whole: float) -> tuple[float, float]:

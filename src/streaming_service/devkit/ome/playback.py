@@ -116,12 +116,13 @@ class Playback:
         segments = asked.channel.segments(self._now())
         chunks = [Chunk(item.number, item.start, item.duration, item.origin) for item in segments]
         target = segments[-1].package.segment_seconds
-        return _playlist(chunklist(asked.names, track, kind, chunks, target), max_age)
+        ended = asked.channel.window.concluded
+        return _playlist(chunklist(asked.names, track, kind, chunks, target, ended=ended), max_age)
 
     async def _wait_for(self, channel: Channel, number: int) -> bool:
         """Blocking reload: hold the answer until that segment exists, but not for ever."""
         segments = channel.segments(self._now())
-        if segments[-1].number >= number:
+        if channel.window.concluded or segments[-1].number >= number:
             return True
         deadline = asyncio.get_running_loop().time() + 3 * segments[-1].package.segment_seconds
         while asyncio.get_running_loop().time() < deadline and number <= segments[-1].number + 2:
@@ -152,13 +153,18 @@ async def read_segment(segment: Segment, track: int) -> bytes:
 
 
 def _master(asked: Asked, package: Package) -> web.Response:
-    rungs = asked.outputs.playlists.get(asked.file.removesuffix(".m3u8"))
+    text = master(asked.file, asked.names, asked.outputs, package, audio=asked.channel.audio)
+    return _refused(_CORS) if text is None else _playlist(text, MASTER_MAX_AGE)
+
+
+def master(file: str, names: Names, outputs: Outputs, package: Package, *, audio: bool) -> str | None:
+    """The multivariant playlist with that file name; None when the output has none."""
+    rungs = outputs.playlists.get(file.removesuffix(".m3u8"))
     if rungs is None:
-        return _refused(_CORS)
+        return None
     framerate = package.facts.framerate if package.facts else 25.0
-    variants = [Variant(rung, asked.outputs.ladder.rungs[rung], package.codec(rung), framerate) for rung in rungs]
-    audio = len(asked.outputs.ladder.rungs) if asked.channel.audio else None
-    return _playlist(multivariant(asked.names, variants, audio), MASTER_MAX_AGE)
+    variants = [Variant(rung, outputs.ladder.rungs[rung], package.codec(rung), framerate) for rung in rungs]
+    return multivariant(names, variants, len(outputs.ladder.rungs) if audio else None)
 
 
 def _has_track(asked: Asked, track: int, kind: str) -> bool:

@@ -92,13 +92,18 @@ def _stream_inf(variant: Variant, *, audio: bool) -> str:
     return line + (',AUDIO="aac_audio"' if audio else "")
 
 
-def chunklist(names: Names, track: int, kind: str, chunks: Sequence[Chunk], target: float) -> str:
-    """The media playlist of one track. `target` is the usual segment duration in seconds."""
-    longest = max((chunk.duration for chunk in chunks), default=target)
+def chunklist(
+    names: Names, track: int, kind: str, chunks: Sequence[Chunk], target: float, *, ended: bool = False
+) -> str:
+    """The media playlist of one track. `target` is the usual segment duration in seconds.
+
+    `ended` is the form of a concluded stream and of a dump from its first segment on: OME counts these from 0.
+    """
+    longest = target if ended else max((chunk.duration for chunk in chunks), default=target)
     lines = ["#EXTM3U", "#EXT-X-VERSION:6", f"#EXT-X-TARGETDURATION:{max(1, round(max(target, longest)))}"]
-    if not names.legacy:
+    if not (names.legacy or ended):
         lines.append("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES")
-    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{chunks[0].number if chunks else 0}")
+    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{chunks[0].number if chunks and not ended else 0}")
     if chunks and chunks[0].origin:
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{chunks[0].origin}")
     origin = None
@@ -110,4 +115,6 @@ def chunklist(names: Names, track: int, kind: str, chunks: Sequence[Chunk], targ
             origin = chunk.origin
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{timestamp(chunk.start)}")
         lines += [f"#EXTINF:{chunk.duration:.6f},", names.segment(track, chunk.number, kind)]
+    if ended:
+        lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from aiohttp import web
@@ -94,7 +94,7 @@ def envelope(status: int, message: str, response: object = None) -> dict[str, An
     return body if response is None else {**body, "response": response}
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[Call], Reply | Awaitable[Reply]]
 
 
 class Router:

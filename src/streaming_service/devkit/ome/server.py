@@ -16,6 +16,7 @@ from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.apps import Applications
 from streaming_service.devkit.ome.channels import AskOutputs, Channels
 from streaming_service.devkit.ome.control import Publishers, Wanted
+from streaming_service.devkit.ome.dumps import HlsDumps
 from streaming_service.devkit.ome.encoder import Publisher
 from streaming_service.devkit.ome.feeds import Feeds
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
@@ -48,6 +49,7 @@ from streaming_service.domain.ladder import Ladder
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 VERSION = "0.21.0"
+_VERSION_020 = "0.20.0"
 # OME answers within a millisecond or two, so whoever stops it waits for answers on their way, not for clients.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -57,6 +59,7 @@ class StandInOme:
 
     `applications` are the ones of `Server.xml`, each with its ladder, on the read-only virtual host `vhost`.
     `state_dir` holds the `.sch` files and packaged media and survives a restart; everything else does not.
+    `version_020` gives it the one fault of 0.20 that copies show: a wrong last EXTINF after a conclusion.
     The webhooks are asked about the renditions of each stream, about each publisher, and about each master playlist
     that is fetched. With more scheduled channels than `realtime_channels` on air all of them fall behind the clock.
     `viewers` sets how many watch: `ome.viewers["reels", "channel"] = 7` for LL-HLS, or a mapping by publisher such as
@@ -82,6 +85,7 @@ class StandInOme:
         transcode_webhook: Webhook | None = None,
         admission_webhook: Webhook | None = None,
         realtime_channels: int | None = None,
+        version_020: bool = False,
         now: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class StandInOme:
         self._path_depth = -1 if absolute_chunklists else 0
         self._transcode_webhook = transcode_webhook
         self._admission_webhook = admission_webhook
+        self._version_020 = version_020
         self._now = now
         self._rng = rng or random.Random()
         self._pace = Pace(realtime_channels, self._on_air) if realtime_channels is not None else None
@@ -106,6 +111,7 @@ class StandInOme:
         self._router = Router()
         self._ingest: Ingest | None = None
         self._publishers = Publishers(self._wanted)
+        self._dumps: HlsDumps | None = None
         self._runners: list[web.ServerRunner] = []
 
     @property
@@ -178,6 +184,8 @@ class StandInOme:
         runners, self._runners = self._runners, []
         for runner in runners:
             await runner.cleanup()
+        if self._dumps:
+            await self._dumps.stop()
         for vhost in self._inventory.vhosts.values():
             for application in vhost.applications.values():
                 if application.channels:
@@ -237,12 +245,15 @@ class StandInOme:
             admission=self._admission_webhook,
             transcoding=self._transcode_webhook,
         )
-        self._router.add("GET", "/v1/version", lambda _: ok({"version": VERSION, "gitVersion": f"v{VERSION}"}))
+        version = _VERSION_020 if self._version_020 else VERSION
+        self._router.add("GET", "/v1/version", lambda _: ok({"version": version, "gitVersion": f"v{version}"}))
         VirtualHosts(self._inventory).register(self._router)
         Applications(self._inventory).register(self._router)
         OutputProfiles(self._inventory).register(self._router)
         ScheduledChannels(self._inventory).register(self._router)
         Streams(self._inventory, self._path_depth).register(self._router)
+        self._dumps = HlsDumps(self._inventory, version_020=self._version_020)
+        self._dumps.register(self._router)
         Statistics(self._inventory, self._now(), self.viewers).register(self._router)
         self._publishers.register(self._router)
 
@@ -285,12 +296,13 @@ class StandInOme:
         # OME reads no body without Content-Length: a chunked one looks empty to it.
         chunked = "Transfer-Encoding" in request.headers
         content = b"" if chunked or not request.body_exists else await request.read()
-        return render(self._reply(request, content))
+        return render(await self._reply(request, content))
 
-    def _reply(self, request: web.BaseRequest, content: bytes) -> Reply:
+    async def _reply(self, request: web.BaseRequest, content: bytes) -> Reply:
         try:
             check_credential(request.headers.get("Authorization"), self._access_token)
             handler, params = self._router.find(request.method, request.raw_path.partition("?")[0])
-            return handler(Call(params, content))
+            reply = handler(Call(params, content))
+            return reply if isinstance(reply, Reply) else await reply
         except ApiError as error:
             return refusal(error)

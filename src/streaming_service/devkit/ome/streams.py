@@ -32,7 +32,7 @@ class Streams:
     def show(self, call: Call) -> Reply:
         channel, now = self._find(*call.params)
         outputs = channel.outputs
-        facts = channel.facts(now)
+        facts = channel.source_facts(now)
         stream: Json = {
             "name": call.params[2],
             "input": {
@@ -43,7 +43,7 @@ class Streams:
             },
             "outputs": [],
         }
-        if facts and outputs and outputs.playlists:
+        if facts and outputs and channel.has_outputs(now):
             stream["outputs"] = [
                 {
                     "name": call.params[2],

@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.domain.channel import Status
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import Classification
 from streaming_service.domain.history import HistoryEntry
+from streaming_service.domain.state import Status
 from streaming_service.entrypoints.http.bodies import json_body
 from streaming_service.entrypoints.http.body_schemas import RegisterOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals

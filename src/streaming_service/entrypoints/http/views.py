@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streaming_service.domain.channel import Channel, Failure, Phase, Status
+from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import (
     AvailabilityWindow,
@@ -16,6 +16,7 @@ from streaming_service.domain.content import (
     Protocol,
     Rendition,
 )
+from streaming_service.domain.state import Failure, Phase, Status
 
 Moment = Annotated[str, Meta(description="UTC with milliseconds.", examples=["2026-01-02T03:04:05.678Z"])]
 

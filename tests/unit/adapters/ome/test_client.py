@@ -4,11 +4,19 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.ome import AlreadyExists, Forbidden, OmeClient, OmeError
-from streaming_service.adapters.ome.models import Program, ProgramItem, ScheduledChannel, ScheduledStream, ome_time
+from streaming_service.adapters.ome.models import (
+    HlsDump,
+    Program,
+    ProgramItem,
+    ScheduledChannel,
+    ScheduledStream,
+    ome_time,
+)
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
 from tests.unit.adapters.servers import ManualClock, OneAnswer, Serve
@@ -161,6 +169,84 @@ async def test_states_are_read_leniently() -> None:
 
 def test_moments_are_written_as_ome_does() -> None:
     assert ome_time(ManualClock().now()) == "2026-01-02T03:04:05.000+00:00"
+
+
+# -- dumps ------------------------------------------------------------------------------------------------------------
+
+DUMP = HlsDump("d1", "/dumps/a/1", ["master.m3u8", "max-480p.m3u8"])
+
+
+@pytest.mark.parametrize(("info_file", "sent"), [("", b""), ("/dumps/a.xml", b',"infoFile":"/dumps/a.xml"')])
+async def test_a_dump_is_posted_as_ome_spells_it(info_file: str, sent: bytes) -> None:
+    client, caller = client_of(200, envelope(200))
+    await client.start_hls_dump("reels", "ss-1", replace(DUMP, info_file=info_file))
+
+    ((request, retry),) = caller.asked
+    assert request.url == f"{BASE}/v1/vhosts/default/apps/reels/streams/ss-1:startHlsDump"
+    assert (request.method, retry) == ("POST", False)
+    assert request.body == (
+        b'{"outputStreamName":"ss-1","id":"d1","outputPath":"/dumps/a/1","playlist":["master.m3u8","max-480p.m3u8"]'
+        + sent
+        + b"}"
+    )
+
+
+async def test_dumps_are_listed_leniently_and_the_question_can_be_repeated() -> None:
+    mine = {"enabled": False, "id": "d1", "outputPath": "/dumps/a/1", "outputStreamName": "ss-1", "new": 1}
+    servers = {"enabled": "true", "outputPath": "/dumps/auto", "playlist": ["master.m3u8"]}
+    client, caller = client_of(200, envelope(200, [mine, servers]))
+    first, second = await client.hls_dumps("reels", "ss-1")
+
+    assert (first.id, first.enabled, first.output_path, first.playlist) == ("d1", False, "/dumps/a/1", [])
+    assert (second.id, second.enabled, second.playlist) == ("", True, ["master.m3u8"])
+    ((request, retry),) = caller.asked
+    assert request.url.endswith("/streams/ss-1:hlsDumps")
+    assert request.body == b'{"outputStreamName":"ss-1"}'
+    assert retry
+
+
+async def test_stops_and_conclusions_are_actions_on_the_stream() -> None:
+    client, caller = client_of(200, envelope(200))
+    await client.stop_hls_dump("reels", "ss-1", "d1")
+    await client.conclude_hls_live("reels", "ss-1")
+
+    assert [(request.url.rpartition("/")[2], request.body, retry) for request, retry in caller.asked] == [
+        ("ss-1:stopHlsDump", b'{"outputStreamName":"ss-1","id":"d1"}', False),
+        ("ss-1:concludeHlsLive", b"{}", False),
+    ]
+
+
+async def test_a_dump_that_is_too_early_is_not_found() -> None:
+    client, _ = client_of(404, envelope(404))
+
+    with pytest.raises(NotFound, match="startHlsDump answered 404"):
+        await client.start_hls_dump("reels", "ss-1", DUMP)
+
+
+async def test_a_dump_that_ome_refuses_is_refused_again() -> None:
+    """OME's 500 is a no here, not an illness."""
+    client, _ = client_of(500, envelope(500))
+
+    with pytest.raises(OmeError, match=r"\[HTTP\] because") as caught:
+        await client.start_hls_dump("reels", "ss-1", DUMP)
+    assert caught.value.status == 500
+    with pytest.raises(OmeError):
+        await client.stop_hls_dump("reels", "ss-1", "none")
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, b"<html>"), (503, envelope(503))])
+async def test_an_ome_that_is_ill_has_refused_nothing(status: int, body: Any) -> None:
+    client, _ = client_of(status, body)
+
+    with pytest.raises(UpstreamUnavailable):
+        await client.start_hls_dump("reels", "ss-1", DUMP)
+
+
+async def test_a_list_of_dumps_of_another_shape_is_no_answer() -> None:
+    client, _ = client_of(200, envelope(200, {"dumps": []}))
+
+    with pytest.raises(UpstreamUnavailable, match="hlsDumps of reels/ss-1 answered an unexpected shape"):
+        await client.hls_dumps("reels", "ss-1")
 
 
 # -- over real HTTP ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin, StaticFleet
 from streaming_service.adapters.ome.null import API_URL, PLAYBACK_URL
-from streaming_service.domain.channel import Channel, Status
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.state import Status
 from streaming_service.errors import NotFound
 from tests.unit.adapters.servers import ManualClock
 from tests.unit.application.world import CAUSE, LADDER, World, request

@@ -70,6 +70,15 @@ async def test_of_an_application() -> None:
     assert caller.asked[0][0].url == f"{BASE}/v1/stats/current/vhosts/live/apps/reels"
 
 
+async def test_of_a_server() -> None:
+    client, caller = client_of(200, RECORDED)
+
+    seen = await client.server_statistics()
+
+    assert seen.created_time == RECORDED["createdTime"]
+    assert caller.asked[0][0].url == f"{BASE}/v1/stats/current"
+
+
 async def test_viewers_of_three_publishers_count() -> None:
     connections = {"llhls": 1, "webrtc": 10, "srt": 100, "hlsv3": 1000, "ovt": 1000, "push": 1000, "file": 1000}
 

@@ -10,6 +10,7 @@ from streaming_service.devkit.ome.packager import Package
 from streaming_service.devkit.ome.schedule import Item, Program, Schedule, StreamSpec
 from streaming_service.devkit.ome.synthetic import SyntheticPackager
 from streaming_service.devkit.ome.timing import Timing
+from streaming_service.devkit.ome.webhooks import local_outputs, no_outputs
 from streaming_service.domain.ladder import parse_ladder
 
 LADDER = parse_ladder("360p|640x360|800")
@@ -20,13 +21,13 @@ def open_item(url: str) -> Package | None:
     return PACKAGES.open(Path(url), LADDER, 2.0)
 
 
-def schedule(name: str = "p1") -> Schedule:
-    return Schedule(StreamSpec("channel"), (Program(name, "", 1000.0, repeat=True, items=(Item("file://a"),)),))
+def schedule(name: str = "p1", *, repeat: bool = True) -> Schedule:
+    return Schedule(StreamSpec("channel"), (Program(name, "", 1000.0, repeat=repeat, items=(Item("file://a"),)),))
 
 
-def channel(timing: Timing, written: float = 1000.2) -> Channel:
+def channel(timing: Timing, written: float = 1000.2, *, repeat: bool = True) -> Channel:
     return Channel(
-        schedule(),
+        schedule(repeat=repeat),
         written=written,
         ticks=Ticks(1000.0, timing.poll),
         timing=timing,
@@ -99,3 +100,33 @@ def test_two_patches_between_looks_last_wins() -> None:
     made.patch(schedule("b"), 1010.1)
 
     assert made.schedule(1010.5) == schedule("b")
+
+
+def test_the_output_stream_comes_between_the_stream_and_its_playlist() -> None:
+    made = channel(Timing())
+    assert not made.has_outputs(made.plays), "nobody has said what it is served as"
+    made.outputs = local_outputs(LADDER)
+
+    assert not made.has_outputs(made.appears)
+    assert not made.has_outputs(made.appears + 0.9)
+    assert made.has_outputs(made.appears + 1.0)
+    assert made.segments(made.appears + 1.0) == []
+
+
+def test_a_stream_without_playlists_has_no_output() -> None:
+    made = channel(Timing())
+    made.outputs = no_outputs(LADDER)
+
+    assert not made.has_outputs(made.plays)
+
+
+def test_what_has_played_once_keeps_its_output() -> None:
+    """Also when nobody has looked since: a copy is concluded and stopped after the end."""
+    made = channel(Timing(), repeat=False)
+    made.outputs = local_outputs(LADDER)
+
+    assert made.on_air(1100.0).program is None
+    assert made.has_outputs(1100.0)
+    assert len(made.segments(1100.0)) == 3
+    made.conclude(1100.0)
+    assert len(made.segments(1100.0)) == 4

@@ -91,6 +91,41 @@ def test_the_slate_is_cut_where_the_publisher_comes() -> None:
     ]
 
 
+@pytest.mark.parametrize(("begins", "floor"), [(998.0, 1000.0), (999.4, 1000.2), (1000.7, 1000.3)])
+def test_publishers_come_and_go_on_time_however_early_the_slate_began(begins: float, floor: float) -> None:
+    feeds = published(1004.0, until=1010.1)
+
+    segments = at(LiveWindow(begins, floor, 100, open_item, feeds), 1020.0)
+
+    live = [item for item in segments if item.origin == 1]
+    assert (live[0].start, live[-1].end) == (pytest.approx(1005.1), pytest.approx(1010.1))
+    assert live[0].index == 0
+    assert [item.origin for item in segments] == sorted(item.origin for item in segments)
+
+
+def test_whoever_comes_in_a_silence_does_not_bring_back_what_is_over() -> None:
+    once = Program("once", "", 1000.0, repeat=False, items=(Item("file://slate", duration=4000),))
+    later = Program("later", "", 2000.0, repeat=True, items=(Item(CAM),))
+    view = LiveWindow(999.0, 1000.0, 100, open_item, published(1002.4, until=1020.0))
+    schedule = Schedule(SCHEDULE.stream, (once, later))
+
+    for tenth in range(300):
+        view.roll(schedule, 1000.0 + tenth / 10)
+
+    assert [item.index for item in view.listed(1030.0)] == [0]
+
+
+def test_nothing_is_cut_after_a_conclusion() -> None:
+    feeds = Feeds()
+    view = LiveWindow(1000.0, 1000.0, 100, open_item, feeds)
+    view.conclude(SCHEDULE, 1004.5)
+    concluded = view.listed(1004.5)
+
+    feeds.begin(CAM, Feed("file://live", 1004.0, 1005.1))
+
+    assert at(view, 1009.5) == concluded
+
+
 def test_without_a_fallback_it_begins_with_the_publisher() -> None:
     feeds = Feeds()
     view, alone = LiveWindow(1000.0, 1000.0, 10, open_item, feeds), Schedule(SCHEDULE.stream, SCHEDULE.programs)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streaming_service.devkit.media import MediaFacts
 from streaming_service.devkit.ome.live import LiveWindow, Segment
@@ -105,8 +106,57 @@ def test_another_file_is_another_origin_on_the_same_time_line() -> None:
 def test_one_shot_freezes() -> None:
     view, once = window(), plan("slate", repeat=False)
 
-    assert [item.index for item in at(view, once, 1004.0)] == [0, 1]
-    assert [item.index for item in at(view, once, 1900.0)] == [0, 1]
+    # Nothing follows the last segment, so it is not complete.
+    assert [item.index for item in at(view, once, 1004.0)] == [0]
+    assert [item.index for item in at(view, once, 1900.0)] == [0]
+    assert view.find(1, 1900.0) is None
+
+
+def test_what_follows_a_silence_completes_the_segment_before_it() -> None:
+    view, once = window(), plan("slate", repeat=False)
+    later = replace(once, programs=(*(once.programs or ()), Program("p2", "", 1010.0, True, (Item("file://long"),))))
+
+    assert [item.number for item in at(view, later, 1009.9)] == [0]
+    segments = at(view, later, 1012.0)
+
+    assert [item.number for item in segments] == [0, 1, 2]
+    assert segments[2].start == pytest.approx(1010.0)
+
+
+@pytest.mark.parametrize(("begins", "floor"), [(1000.0, 1000.0), (998.0, 1000.0), (999.4, 1000.2), (1000.7, 1000.3)])
+@pytest.mark.parametrize("overstated", [0.0, 28.48])
+def test_a_conclusion_flushes_the_last_segment(begins: float, floor: float, overstated: float) -> None:
+    """Whether the channel appeared early or late: the whole file, once."""
+    view, once = window(begins, floor), plan("long", repeat=False)
+    for tenth in range(66):
+        at(view, once, 1000.0 + tenth / 10)
+
+    view.conclude(once, 1006.7, overstated)
+
+    concluded = at(view, once, 1900.0)
+    assert [item.index for item in concluded] == [0, 1, 2, 3]
+    assert [item.duration for item in concluded] == pytest.approx([2.0, 2.0, 2.0, 0.5 + overstated])
+    view.conclude(once, 1901.0, overstated)
+    assert at(view, once, 1902.0) == concluded
+
+
+def test_a_conclusion_ends_a_loop_with_what_has_begun() -> None:
+    view, loop = window(), plan("long")
+
+    view.conclude(loop, 1003.0)
+
+    assert [item.index for item in at(view, loop, 1900.0)] == [0, 1]
+
+
+def test_a_list_is_played_once_from_item_to_item() -> None:
+    """Also when the channel appeared so early that the window runs before the schedule."""
+    view, once = window(999.4, 1000.2), plan("long", "slate", "slate", repeat=False)
+
+    segments = at(view, once, 1900.0)
+
+    assert [item.index for item in segments] == [0, 1, 2, 3, 0, 1, 0]
+    view.conclude(once, 1900.0)
+    assert [item.index for item in view.listed(1900.0)] == [0, 1, 2, 3, 0, 1, 0, 1]
 
 
 def test_one_shot_ends_in_the_fallback() -> None:

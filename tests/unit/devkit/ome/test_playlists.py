@@ -86,3 +86,18 @@ def test_a_window_after_a_change_of_files_counts_the_discontinuity() -> None:
 def test_legacy_chunklist_has_no_server_control() -> None:
     assert "SERVER-CONTROL" in chunklist(NAMES, 0, "video", [], 2.0)
     assert "SERVER-CONTROL" not in chunklist(Names("1", legacy=True), 0, "video", [], 2.0)
+
+
+def test_what_has_ended_is_as_recorded_after_a_conclusion() -> None:
+    """Counted from 0 whatever the first segment's number, with the target that it had, however wrong the last is."""
+    chunks = [Chunk(18, 1795358000.0, 2.0, 0), Chunk(19, 1795358002.0, 30.36, 0)]
+
+    assert chunklist(NAMES, 0, "video", chunks, 2.0, ended=True) == (
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n"
+        '#EXT-X-MAP:URI="init_0_video_3460840473935171378_llhls.m4s"\n'
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:33:20.000+00:00\n"
+        "#EXTINF:2.000000,\nseg_0_18_video_3460840473935171378_llhls.m4s\n"
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:33:22.000+00:00\n"
+        "#EXTINF:30.360000,\nseg_0_19_video_3460840473935171378_llhls.m4s\n"
+        "#EXT-X-ENDLIST\n"
+    )

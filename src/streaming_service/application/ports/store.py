@@ -1,20 +1,16 @@
-"""What the use cases need from the world. Adapters implement these; nothing here knows how."""
+"""Everything that must survive."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
-from streaming_service.domain.access import Viewer
-from streaming_service.domain.channel import Channel, Placement
-from streaming_service.domain.content import AvailabilityWindow
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change, HistoryEntry
 from streaming_service.domain.notification import Endpoint, Notification
-
-# -- the store --------------------------------------------------------------------------------------------------------
 
 
 class ChannelQuery(Struct, frozen=True):
@@ -35,6 +31,15 @@ class ChannelPage(Struct, frozen=True):
     next: str | None = None
 
 
+class Placed(Struct, frozen=True):
+    """One thing of a channel on an origin. `serving`: viewers are sent to it."""
+
+    stream: str
+    content_id: str
+    application: str
+    serving: bool
+
+
 class ChannelStore(Protocol):
     """Channels with their history; every write also stores the notifications it owes."""
 
@@ -45,7 +50,8 @@ class ChannelStore(Protocol):
     async def commit(self, change: Change, due_at: datetime | None) -> Channel:
         """Write channel, history and notifications in one transaction if nobody wrote since `change.channel.version`.
 
-        Returns the channel with its new version. Raises Conflict, and then nothing was written.
+        Its place in the queue and the seats it takes on origins are written with it. Returns the channel with its new
+        version. Raises Conflict, or SeatTaken when another channel has a seat of it, and then nothing was written.
         """
         ...
 
@@ -61,6 +67,14 @@ class ChannelStore(Protocol):
         """Every channel that has something on an OME now: serving, building or draining."""
         ...
 
+    async def placements(self, origin: str) -> tuple[Placed, ...]:
+        """What the channels have on an origin: a few words each, for fleets of many."""
+        ...
+
+    async def seats(self) -> Mapping[str, frozenset[int]]:
+        """The taken seats of every origin that has any."""
+        ...
+
     async def count_by_status(self) -> Mapping[str, int]:
         """How many channels there are of each status."""
         ...
@@ -69,12 +83,24 @@ class ChannelStore(Protocol):
         """Lease up to `limit` channels that are due and that nobody holds, the longest due first."""
         ...
 
+    async def waiting(self, now: datetime) -> Mapping[Classification, int]:
+        """How many channels of each classification wait for a place and may have one now."""
+        ...
+
+    async def claim_waiting(
+        self, classifications: Sequence[Classification], now: datetime, owner: str, lease: timedelta, limit: int
+    ) -> tuple[Channel, ...]:
+        """Lease up to `limit` channels that wait for a place and that nobody holds, in the order of the queue."""
+        ...
+
     async def extend_lease(self, content_id: str, owner: str, until: datetime) -> bool:
         """Heartbeat. False when somebody else holds the channel meanwhile."""
         ...
 
-    async def release(self, content_id: str, owner: str, version: int, due_at: datetime | None) -> None:
-        """Give a lease back and say when the channel is due next.
+    async def release(
+        self, content_id: str, owner: str, version: int, due_at: datetime | None, queue_at: datetime | None = None
+    ) -> None:
+        """Give a lease back and say when the channel is due next, and before when it need not be given a place.
 
         `version` is the one that the holder saw last. When somebody wrote since then, their `due_at` stays: a wish
         that arrives while a worker is finishing is not forgotten. Nothing happens when `owner` lost the lease.
@@ -151,6 +177,10 @@ class OutboxStore(Protocol):
         """Write down what came of a claimed delivery, and free it."""
         ...
 
+    async def owe(self, notifications: Sequence[Notification]) -> None:
+        """Debts that no change of a channel makes. One that is owed already stays as it is."""
+        ...
+
     async def get_delivery(self, delivery_id: str) -> Delivery | None: ...
 
     async def list_deliveries(self, query: DeliveryQuery) -> DeliveryPage: ...
@@ -205,7 +235,19 @@ class LeaseStore(Protocol):
         ...
 
 
-class Store(ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseStore, Protocol):
+class OriginStore(Protocol):
+    """What operators want of origins."""
+
+    async def drained(self) -> frozenset[str]:
+        """Names of the origins that are to be emptied."""
+        ...
+
+    async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:
+        """Empty it from now on, or use it again."""
+        ...
+
+
+class Store(ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseStore, OriginStore, Protocol):
     """Everything that must survive."""
 
     async def check(self) -> None:
@@ -213,167 +255,3 @@ class Store(ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseS
         ...
 
     async def close(self) -> None: ...
-
-
-# -- OME --------------------------------------------------------------------------------------------------------------
-
-
-class Playability(StrEnum):
-    """What a look at a manifest found."""
-
-    PLAYABLE = "playable"
-    NOT_YET = "not_yet"
-    INCOMPLETE = "incomplete"
-    MALFORMED = "malformed"
-    NO_MEDIA = "no_media"
-
-
-class PlayabilityReport(Struct, frozen=True):
-    """The verdict and, for a person, what was seen."""
-
-    verdict: Playability
-    detail: str = ""
-
-
-class Origin(Protocol):
-    """One OME. Unreachable: UpstreamUnavailable; a refusal that stays: UpstreamRejected."""
-
-    name: str
-
-    async def start(self, placement: Placement, now: datetime) -> None:
-        """Make OME hold exactly this scheduled channel. Repeating it is safe."""
-        ...
-
-    async def stop(self, application: str, stream: str) -> bool:
-        """Remove it. True once OME no longer knows it; False while it is still going away."""
-        ...
-
-    async def streams(self, application: str) -> frozenset[str]:
-        """Names of all scheduled channels of an application."""
-        ...
-
-    async def playability(self, placement: Placement) -> PlayabilityReport:
-        """Does the manifest list every rung, and does the first media segment download?"""
-        ...
-
-    async def starved_of_audio(self, placement: Placement) -> bool:
-        """True when the channel is on air and yet stands at its beginning: its source lacks the audio we asked for."""
-        ...
-
-
-class Fleet(Protocol):
-    """The origins there are."""
-
-    def choose(self, channel: Channel) -> str:
-        """Name of the origin that a new incarnation of this channel goes to."""
-        ...
-
-    def origin(self, name: str) -> Origin:
-        """The origin of that name. Raises NotFound when it is no longer part of the fleet."""
-        ...
-
-    def names(self) -> tuple[str, ...]: ...
-
-
-class MediaFacts(Struct, frozen=True):
-    """What an upload holds. Sides in pixels, duration in seconds; None: the container does not say."""
-
-    video: bool
-    audio: bool
-    width: int | None = None
-    height: int | None = None
-    duration: float | None = None
-
-
-class MediaLibrary(Protocol):
-    """Reads uploads."""
-
-    async def inspect(self, source_uri: str) -> MediaFacts | None:
-        """What the file holds; None when this container cannot be read by us. Raises NotFound when it is not there."""
-        ...
-
-
-# -- the platform -----------------------------------------------------------------------------------------------------
-
-
-class TokenService(Protocol):
-    async def introspect(self, token: str, correlation_id: str) -> Viewer | None:
-        """Who holds the token; None when it is not active. Raises UpstreamUnavailable or UpstreamRejected."""
-        ...
-
-
-class CatalogEntry(Struct, frozen=True):
-    """What the content service knows about a content."""
-
-    id: str
-    slug: str | None = None
-    availability: AvailabilityWindow | None = None
-
-
-class Catalog(Protocol):
-    async def find(self, content_id: str, correlation_id: str) -> CatalogEntry | None:
-        """None when it is not in the catalog (yet). Raises UpstreamUnavailable or UpstreamRejected."""
-        ...
-
-
-class Receipt(Struct, frozen=True):
-    """A receiver's answer. `status` None: no answer. `retry_after` in seconds."""
-
-    ok: bool
-    status: int | None
-    detail: str
-    retry_after: float | None = None
-    gone: bool = False
-
-
-class Courier(Protocol):
-    async def deliver(self, notification: Notification, body: Mapping[str, Any]) -> Receipt:
-        """Send one body to the notification's endpoint. Never raises for what the receiver does."""
-        ...
-
-
-# -- time, chance, and what keeps a process going ---------------------------------------------------------------------
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """UTC."""
-        ...
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-class Message(Struct, frozen=True):
-    """An upload message as a source hands it over."""
-
-    data: bytes
-    attributes: Mapping[str, str] = {}
-    message_id: str = ""
-    published_at: datetime | None = None
-
-
-class Ack(StrEnum):
-    ACK = "ack"
-    NACK = "nack"
-
-
-class EventHandler(Protocol):
-    async def __call__(self, message: Message) -> Ack: ...
-
-
-class EventSource(Protocol):
-    def consume(self, handler: EventHandler) -> AbstractAsyncContextManager[None]:
-        """Hand every message to `handler` while the context is open; leaving it drains what is in hand."""
-        ...
-
-
-class Meter(Protocol):
-    """Counts what happens. The null meter counts nothing."""
-
-    def provisioned(self, result: str, seconds: float | None = None) -> None: ...
-
-    def upload_event(self, result: str) -> None: ...
-
-    def introspection(self, result: str) -> None: ...
-
-    def delivery(self, endpoint: str, result: str) -> None: ...
