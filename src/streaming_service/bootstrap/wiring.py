@@ -182,6 +182,7 @@ class _Wiring:
                 store=store,
                 intake=intake,
                 notifier=self.notifier,
+                specs=self.specs,
                 clock=clock,
                 changed=changed,
                 wake_delivery=self.delivery_bell.ring,
@@ -191,7 +192,9 @@ class _Wiring:
             reconciliation=Reconciliation(
                 store=store,
                 fleet=fleet,
-                applications=self.specs.applications.values(),
+                applications=fleet.watch.applications_of,
+                specs=self.specs,
+                notifier=self.notifier,
                 stream_prefix=settings.ome_stream_prefix,
                 clock=clock,
                 gauges=self.metrics,

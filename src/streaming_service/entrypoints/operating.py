@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from streaming_service.adapters.clock import WallClock
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_store, store_dsn
+from streaming_service.bootstrap import open_store, spec_policy, store_dsn
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
@@ -34,7 +34,13 @@ async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
     """Owes nobody anything: these commands look, or ask a worker to look."""
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
-        yield ChannelOperations(store=store, notifier=Notifier(frozenset()), clock=WallClock(), changed=lambda _: None)
+        yield ChannelOperations(
+            store=store,
+            notifier=Notifier(frozenset()),
+            specs=spec_policy(settings),
+            clock=WallClock(),
+            changed=lambda _: None,
+        )
 
 
 async def replay_content(env_file: Path, content_id: str, wait: float) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from streaming_service.adapters.ome import StaticFleet
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.application.reconciliation import Findings
+from streaming_service.application.findings import Findings
 from streaming_service.devkit.ome import StandInOme
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.state import Status

@@ -12,7 +12,8 @@ from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.intake import Intake
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.provisioning import Provisioning
-from streaming_service.application.reconciliation import Findings, Reconciliation
+from streaming_service.application.findings import Findings
+from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification, Protocol
@@ -118,12 +119,18 @@ class World:
             wake_worker=lambda: self.wakes.append("worker"),
         )
         self.operations = ChannelOperations(
-            store=self.store, notifier=self.notifier, clock=self.clock, changed=self.wakes.append
+            store=self.store, notifier=self.notifier, specs=SPECS, clock=self.clock, changed=self.wakes.append
         )
-        self.reconciliation = Reconciliation(
+        self.reconciliation = self.new_reconciliation()
+
+    def new_reconciliation(self, specs: SpecPolicy = SPECS) -> Reconciliation:
+        """That of a process which has just been started."""
+        return Reconciliation(
             store=self.store,
             fleet=self.fleet,
-            applications=("reels", "series"),
+            applications=lambda _: ("reels", "series"),
+            specs=specs,
+            notifier=self.notifier,
             stream_prefix="ss-",
             clock=self.clock,
             gauges=self.meter,
