@@ -15,7 +15,7 @@ import structlog
 from streaming_service.application.findings import Findings, total
 from streaming_service.application.mending import Mender
 from streaming_service.application.moving import Moving
-from streaming_service.application.ports import Clock, Fleet, Origin, Placed, Store
+from streaming_service.application.ports import Clock, Fleet, Origin, Store
 from streaming_service.application.presets import Presets
 from streaming_service.application.restarts import Restarts
 from streaming_service.domain.channel import Channel

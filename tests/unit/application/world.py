@@ -9,10 +9,10 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from streaming_service.application.channel_operations import ChannelOperations
+from streaming_service.application.findings import Findings
 from streaming_service.application.intake import Intake
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.provisioning import Provisioning
-from streaming_service.application.findings import Findings
 from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
 from streaming_service.domain.channel import Channel
@@ -118,10 +118,14 @@ class World:
             meter=self.meter,
             wake_worker=lambda: self.wakes.append("worker"),
         )
-        self.operations = ChannelOperations(
-            store=self.store, notifier=self.notifier, specs=SPECS, clock=self.clock, changed=self.wakes.append
-        )
+        self.operations = self.new_operations()
         self.reconciliation = self.new_reconciliation()
+
+    def new_operations(self, specs: SpecPolicy = SPECS) -> ChannelOperations:
+        """Those of a process with these presets."""
+        return ChannelOperations(
+            store=self.store, notifier=self.notifier, specs=specs, clock=self.clock, changed=self.wakes.append
+        )
 
     def new_reconciliation(self, specs: SpecPolicy = SPECS) -> Reconciliation:
         """That of a process which has just been started."""
