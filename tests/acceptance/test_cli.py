@@ -144,3 +144,19 @@ async def test_publish_without_a_stack_says_what_to_start(tmp_path: Path) -> Non
     code, output = await run(tmp_path, "publish", "clip.mp4")
     assert (code, "make run" in output) == (2, True)
     assert (await run(tmp_path, "publish", "nowhere.mp4"))[0] == 2
+
+
+async def test_origins_are_listed_drained_and_used_again(tmp_path: Path, ready_channel: Channel) -> None:
+    del ready_channel
+    ome = {"OME_API_BASE_URL": "http://127.0.0.1:9", "OME_API_KEY": "key", "OME_API_SECRET": "secret"}
+    code, output = await run(tmp_path, "origins", "list", **ome)
+    assert code == 0
+    assert "default" in output
+    assert "1/5" in output
+
+    code, output = await run(tmp_path, "origins", "drain", "default", "--wait", "0.1", **ome)
+    assert (code, "default: 1 channel left" in output, "still holds 1 channel" in output) == (1, True, True)
+    code, output = await run(tmp_path, "origins", "undrain", "default", "--json", **ome)
+    assert (code, json.loads(output)["drained"]) == (0, False)
+    code, output = await run(tmp_path, "origins", "drain", "nobody", **ome)
+    assert (code, "nobody does not exist" in output) == (1, True)

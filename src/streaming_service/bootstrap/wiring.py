@@ -31,6 +31,7 @@ from streaming_service.application.introspection import Introspector
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import ClosedGate, OmeHooks
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.provisioning import Provisioning
@@ -71,6 +72,7 @@ class Service:
     provisioning: Provisioning
     intake: Intake
     administration: Administration
+    origins: OriginOperations
     playback: Playback
     hooks: OmeHooks | None
     reconciliation: Reconciliation
@@ -187,6 +189,7 @@ class _Wiring:
                 changed=changed,
                 wake_delivery=self.delivery_bell.ring,
             ),
+            origins=OriginOperations(store=store, fleet=fleet, clock=clock),
             playback=playback,
             hooks=self._hooks(changed),
             reconciliation=Reconciliation(

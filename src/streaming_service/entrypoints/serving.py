@@ -72,6 +72,7 @@ def api_context(service: Service) -> ApiContext:
     return ApiContext(
         playback=service.playback,
         administration=service.administration,
+        origins=service.origins,
         intake=service.intake,
         publish=publish,
         metrics=service.metrics,

@@ -17,6 +17,7 @@ from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.administration import Administration
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Ack, Message
@@ -41,7 +42,7 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
-from tests.fakes import FakeFleet
+from tests.fakes import FakeFleet, FakeViews
 from tests.placements import placed as put
 
 SERVICE_TOKEN = "planted-service-token-4711"
@@ -54,6 +55,11 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 CDN = "https://cdn.test"
 CAUSE = Cause("test", "test-correlation")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
+SPECS = SpecPolicy(
+    ladders=dict.fromkeys(Classification, LADDER),
+    applications={Classification.REEL: "reels", Classification.SERIES: "series"},
+    mounts=parse_mounts("gs://uploads=uploads"),
+)
 
 
 class Viewers:
@@ -199,11 +205,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
         seating=Seating(store, fleet, lambda item: item.value, pick=lambda _: 0),
         media=NullMediaLibrary(),
         notifier=notifier,
-        specs=SpecPolicy(
-            ladders=dict.fromkeys(Classification, LADDER),
-            applications={Classification.REEL: "reels", Classification.SERIES: "series"},
-            mounts=parse_mounts("gs://uploads=uploads"),
-        ),
+        specs=SPECS,
         policy=ConvergencePolicy("ss-", "master", 5, 3600, 300, 60),
         cache_key=key,
         clock=clock,
@@ -239,10 +241,12 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
                 store=store,
                 intake=intake,
                 notifier=notifier,
+                specs=SPECS,
                 clock=clock,
                 changed=playback.forget,
                 wake_delivery=nothing,
             ),
+            origins=OriginOperations(store=store, fleet=FakeViews(), clock=clock),
             intake=intake,
             publish=publish,
             metrics=metrics,

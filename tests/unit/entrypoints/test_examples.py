@@ -9,6 +9,7 @@ from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
 from streaming_service.entrypoints.http.health import Health, Readiness
 from streaming_service.entrypoints.http.internal import Qos
+from streaming_service.entrypoints.http.origins import OriginEntry, OriginList
 from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested
 from streaming_service.entrypoints.http.views import ChannelView
 
@@ -22,6 +23,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     DeliveryView,
     Requested,
     Qos,
+    OriginEntry,
+    OriginList,
     Health,
     Readiness,
 )

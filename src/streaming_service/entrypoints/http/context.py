@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from streaming_service.application.administration import Administration
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
 from streaming_service.entrypoints.http.views import ChannelViews
@@ -23,6 +24,7 @@ class ApiContext:
 
     playback: Playback
     administration: Administration
+    origins: OriginOperations
     intake: Intake
     publish: Callable[[Message], Awaitable[Ack]]
     metrics: Metrics
