@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streaming_service.application.fleet_watch import OriginView
 from streaming_service.application.ports import Clock, Store
@@ -95,10 +96,13 @@ class OriginOperations:
         return await self._want(name, cause, drained=False)
 
     async def _want(self, name: str, cause: Cause, *, drained: bool) -> OriginStatus:
-        await self.get(name)
+        before = await self.get(name)
         await self._store.set_drained(name, drained, cause.actor, self._clock.now())
         log.info("admin action", action="drain" if drained else "undrain", origin=name, actor=cause.actor)
-        return await self.get(name)
+        try:
+            return await self.get(name)
+        except NotFound:  # it had left the fleet, and was only remembered for this
+            return replace(before, drained=drained)
 
     async def _look(self) -> None:
         now = self._clock.now()
