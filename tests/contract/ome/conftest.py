@@ -41,6 +41,7 @@ async def server(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
                 token=TOKEN,
                 stand_in=True,
                 patience=15.0,
+                server=ome,
                 dump_root=tmp_path_factory.mktemp("dumps"),
             )
             yield target
@@ -67,9 +68,16 @@ async def silent_clip(server: Target) -> AsyncIterator[str]:
         yield url
 
 
-async def _clip_in(server: Target, *, audio: bool) -> AsyncIterator[str]:
+@pytest.fixture(scope="session")
+async def live_clip(server: Target) -> AsyncIterator[str]:
+    """URL of what a publisher sends: of another size than the others."""
+    async for url in _clip_in(server, audio=True, size=(320, 240)):
+        yield url
+
+
+async def _clip_in(server: Target, *, audio: bool, size: tuple[int, int] = (640, 360)) -> AsyncIterator[str]:
     path = server.media_root / f"{server.unique()}.mp4"
-    await make_clip(path, seconds=6, size=(640, 360), audio=audio)
+    await make_clip(path, seconds=6, size=size, audio=audio)
     _make_readable(path)
     yield f"file://{path.name}"
     path.unlink()

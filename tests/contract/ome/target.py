@@ -17,6 +17,8 @@ import pytest
 from msgspec import Struct
 from yarl import URL
 
+from streaming_service.devkit.ome import StandInOme
+
 VHOST = "default"
 APP = "reels"
 OTHER_APP = "series"
@@ -45,7 +47,7 @@ class Answer(Struct, frozen=True):
 
 
 class Target:
-    """`patience` is how many seconds a real server may need for what takes it about three."""
+    """`patience` is how many seconds a real server may need for what takes it about three; `server` is ours."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Target:
         token: str,
         stand_in: bool,
         patience: float,
+        server: StandInOme | None = None,
         dump_root: Path | None = None,
     ) -> None:
         self._http = http
@@ -66,6 +69,7 @@ class Target:
         self._dump_root = dump_root
         self._authorization = aiohttp.encode_basic_auth(*token.split(":", 1))
         self.stand_in = stand_in
+        self.server = server
         self.patience = patience
         self._run = f"{PREFIX}-{secrets.token_hex(3)}-"
         self._names = (f"{self._run}{count}" for count in itertools.count())

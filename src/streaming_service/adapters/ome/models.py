@@ -142,6 +142,42 @@ class StreamState(Struct, rename="camel"):
         return video.width, video.height
 
 
+class StreamStatistics(Struct, rename="camel"):
+    """What OME counts of a stream, or of all streams of an application. Moments are as OME writes them.
+
+    `avg_throughput_*` are bits per second over the last second or so, `last_throughput_*` are bytes per second.
+    """
+
+    connections: dict[str, int] = {}
+    total_connections: int = 0
+    max_total_connections: int = 0
+    total_bytes_in: int = 0
+    total_bytes_out: int = 0
+    last_throughput_in: int = 0
+    last_throughput_out: int = 0
+    avg_throughput_in: int = 0
+    avg_throughput_out: int = 0
+    created_time: str = ""
+    last_recv_time: str = ""
+    last_sent_time: str = ""
+
+    @property
+    def viewers(self) -> int:
+        """Connections of LL-HLS, WebRTC and SRT.
+
+        LL-HLS counts what fetched a multivariant playlist over a TCP connection that is still open: not people, and
+        behind a CDN that pools connections hardly anything. With OriginMode, 0.21 counts its own workers instead. So
+        this is an indication; the audience is in the CDN's logs. `totalConnections` would add recordings, pushes,
+        other servers, and on 0.21 a constant for HLS.
+        """
+        return sum(self.connections.get(publisher, 0) for publisher in ("llhls", "webrtc", "srt"))
+
+    @property
+    def bitrate_kbps(self) -> int:
+        """What comes in, in kbit/s: the source's bitrate, not that of its renditions."""
+        return round(self.avg_throughput_in / 1000)
+
+
 class HlsDump(Struct, rename="camel", omit_defaults=True, frozen=True):
     """What is POSTed to `…:startHlsDump`, but for the output stream's name.
 

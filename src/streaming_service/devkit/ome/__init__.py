@@ -7,6 +7,7 @@ Held to the recordings by `tests/contract/ome`, which runs against a real OME as
 """
 
 from streaming_service.devkit.media.probe import MediaFacts
+from streaming_service.devkit.ome.encoder import Publisher
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
 from streaming_service.devkit.ome.packager import Package, Packager
 from streaming_service.devkit.ome.server import StandInOme
@@ -19,6 +20,7 @@ __all__ = [
     "MediaFacts",
     "Package",
     "Packager",
+    "Publisher",
     "StandInOme",
     "SyntheticPackager",
     "Timing",

@@ -26,13 +26,21 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 
 def timescale(init: bytes) -> int:
-    """Ticks per second of the only track of an init segment."""
+    """Ticks per second of the only track of an init segment. Raises ValueError when it is none."""
+    found = find_timescale(init)
+    if found is None:
+        raise ValueError("init segment without mdhd")
+    return found
+
+
+def find_timescale(init: bytes) -> int | None:
+    """Ticks per second of the only track; None for bytes that are no init segment."""
     for kind, begin, _ in boxes(init):
         if kind == b"mdhd":
             version = init[begin + 8]
             offset = begin + (28 if version else 20)
             return int.from_bytes(init[offset : offset + 4], "big")
-    raise ValueError("init segment without mdhd")
+    return None
 
 
 def codec(init: bytes) -> str:

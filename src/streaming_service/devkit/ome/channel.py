@@ -4,9 +4,12 @@ from random import Random
 
 from msgspec import Struct
 
+from streaming_service.devkit.media.probe import MediaFacts
+from streaming_service.devkit.ome.feeds import STREAM, Feeds
 from streaming_service.devkit.ome.live import LiveWindow, OpenItem, Segment, usable
+from streaming_service.devkit.ome.pace import Pace
 from streaming_service.devkit.ome.packager import Package
-from streaming_service.devkit.ome.schedule import Playhead, Program, Schedule, current_program, playhead
+from streaming_service.devkit.ome.schedule import Item, Playhead, Program, Schedule, current_program, playhead
 from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.webhooks import Outputs
 
@@ -23,11 +26,24 @@ class OnAir(Struct, frozen=True):
 class Channel:
     """Times are seconds since the epoch. `tick` gives the next moment at which OME looks into its folder.
 
-    `outputs` is None until it is known what the channel is served as.
+    `outputs` is None until it is known what the channel is served as. `feeds` are the publishers that it may show,
+    `pace` tells how far it falls behind; without one it never does.
     """
 
+    source_type = "Scheduled"
+    source_url = ""
+
     def __init__(
-        self, schedule: Schedule, *, written: float, ticks: "Ticks", timing: Timing, random: Random, open_item: OpenItem
+        self,
+        schedule: Schedule,
+        *,
+        written: float,
+        ticks: "Ticks",
+        timing: Timing,
+        random: Random,
+        open_item: OpenItem,
+        feeds: Feeds | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._ticks = ticks
         self._timing = timing
@@ -43,7 +59,9 @@ class Channel:
         self._look_at: float | None = None
         self._outputs_from = self.appears + timing.warm_up * timing.empty_from
         begins = self.plays - timing.segment_seconds
-        self.window = LiveWindow(begins, self.appears, timing.window, open_item)
+        self._feeds = feeds or Feeds()
+        self._pace = pace
+        self.window = LiveWindow(begins, self.appears, timing.window, open_item, self._feeds)
         self._open = open_item
         self.outputs: Outputs | None = None
         self.bytes_out = 0
@@ -93,23 +111,32 @@ class Channel:
         head = playhead(program.items, now - program.begins, self.window.length_of)
         if head and self._stuck(head, schedule):
             head = Playhead(head.item, 0.0)
+        if head and head.item.url.startswith(STREAM):
+            # On air either way, and the position is that of whatever is shown in its place.
+            since = self._feeds.last_change(head.item.url, now) or self.appears
+            head = Playhead(head.item, now - max(since, self.appears))
         return OnAir(program, head)
 
     def segments(self, now: float) -> list[Segment]:
         """The chunklist; empty as long as the channel cannot be played."""
-        if now < self.plays:
+        media_time = self._media_time(now)
+        if media_time < self.plays:
             return []
-        self.window.roll(self.schedule(now), now)
-        return self.window.listed(now)
+        self.window.roll(self.schedule(now), media_time)
+        return self.window.listed(media_time)
+
+    def find(self, number: int, now: float) -> Segment | None:
+        """A segment that the chunklist lists, or listed lately."""
+        return self.window.find(number, self._media_time(now))
 
     def conclude(self, now: float, overstated: float = 0.0) -> None:
         """The stream is over for viewers; repeatable. `overstated`: seconds too many in the last EXTINF (0.20)."""
-        self.window.conclude(self.schedule(now), now, overstated)
+        self.window.conclude(self.schedule(now), self._media_time(now), overstated)
 
     def has_outputs(self, now: float) -> bool:
         """Whether the output stream exists: a while after the input stream, and as long as that."""
         served = self.outputs is not None and bool(self.outputs.playlists)
-        return served and now >= self._outputs_from and self.source(now) is not None
+        return served and now >= self._outputs_from and self.source_facts(now) is not None
 
     def empty_answer(self, now: float) -> bool:
         """Playlists answer 201 without a body at this stage, if the media is going to come at all."""
@@ -119,20 +146,36 @@ class Channel:
         """The file that plays, or would play at once; None when nothing can."""
         head = self.on_air(now).head
         schedule = self.schedule(now)
-        items = [head.item] if head else list(schedule.fallback or ())
-        for item in items:
+        for item in self._playing(head, schedule, now):
             package = self._open(item.url)
             if package and package.facts and usable(package, schedule):
                 return package
         return None
 
-    def source(self, now: float) -> Package | None:
-        """The file that plays, or the first that did: a stream keeps what it is when its program is over."""
-        playing = self.package(now)
-        if playing is None:
+    def facts(self, now: float) -> MediaFacts | None:
+        """What comes in; None as long as that is not known, and when nothing does."""
+        package = self.package(now)
+        return package.facts if package else None
+
+    def source_facts(self, now: float) -> MediaFacts | None:
+        """What comes in, or came in first: a stream keeps what it is when its program is over."""
+        facts = self.facts(now)
+        if facts is None:
             self.segments(now)
-            playing = self.window.origin(0)
-        return playing
+            first = self.window.origin(0)
+            return first.facts if first else None
+        return facts
+
+    def _playing(self, head: Playhead | None, schedule: Schedule, now: float) -> list[Item]:
+        """The item that is on, with `stream://` looked through; the fallback where there is none."""
+        fallback = list(schedule.fallback or ())
+        if head is None or not head.item.url.startswith(STREAM):
+            return [head.item] if head else fallback
+        feed = self._feeds.at(head.item.url, now)
+        return [Item(feed.file), *fallback] if feed else fallback
+
+    def _media_time(self, now: float) -> float:
+        return now - self._pace.lag(self.appears, now) if self._pace else now
 
     def _stuck(self, head: Playhead, schedule: Schedule) -> bool:
         package = self._open(head.item.url)

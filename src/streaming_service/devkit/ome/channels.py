@@ -1,4 +1,4 @@
-"""The scheduled channels of one application and their `.sch` files, which survive a restart."""
+"""The scheduled channels of one application and their `.sch` files, which survive a restart; its other streams, too."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,9 +9,13 @@ import msgspec
 
 from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.channel import Channel, Ticks
+from streaming_service.devkit.ome.feeds import Feeds
+from streaming_service.devkit.ome.ingest_stream import IngestStream, Source
+from streaming_service.devkit.ome.live import streams_of
+from streaming_service.devkit.ome.pace import Pace
 from streaming_service.devkit.ome.packager import Package, Packager
 from streaming_service.devkit.ome.rest import ApiError
-from streaming_service.devkit.ome.schedule import Schedule
+from streaming_service.devkit.ome.schedule import Item, Program, Schedule, StreamSpec
 from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.webhooks import Outputs, local_outputs
 from streaming_service.domain.ladder import Ladder
@@ -26,7 +30,8 @@ AskOutputs = Callable[[str, float, MediaFacts, bool], Awaitable[Outputs]]
 class Channels:
     """Raises ApiError with the words of OME. `now` is the clock, seconds since the epoch.
 
-    With `ask` each channel is served as a webhook says, otherwise all are served as the ladder says.
+    With `ask` each channel is served as a webhook says, otherwise all are served as the ladder says. `ingest` holds the
+    streams of publishers by name. `feeds` and `pace` are those of the whole server.
     """
 
     def __init__(
@@ -40,7 +45,12 @@ class Channels:
         random: Random,
         now: Callable[[], float],
         ask: AskOutputs | None = None,
+        feeds: Feeds | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self.ingest: dict[str, IngestStream] = {}
+        self._feeds = feeds or Feeds()
+        self._pace = pace
         self.ladder = ladder
         self.now = now
         self._media_root = media_root.resolve()
@@ -71,7 +81,7 @@ class Channels:
     def create(self, schedule: Schedule) -> None:
         name, now = schedule.stream.name, self.now()
         channel = self._present(name)
-        if channel and now >= channel.appears:
+        if name in self.ingest or (channel and now >= channel.appears):
             raise ApiError(409, f"Stream '{name}' already exists")
         if not self._write(schedule):
             return
@@ -95,10 +105,50 @@ class Channels:
     def names(self) -> list[str]:
         return [name for name in list(self._channels) if self.find(name)]
 
+    def streams(self) -> list[str]:
+        """Names of everything that is on air."""
+        return [*self.names(), *self.ingest]
+
+    def stream(self, name: str) -> Channel | None:
+        """A channel or what a publisher sends."""
+        return self.ingest.get(name) or self.find(name)
+
     def find(self, name: str) -> Channel | None:
         """The channel as a stream: listed, and not gone."""
         channel = self._present(name)
         return channel if channel and channel.listed(self.now()) else None
+
+    def on_air(self, now: float) -> int:
+        """How many channels there is something to encode for."""
+        return sum(1 for channel in self._channels.values() if channel.listed(now) and channel.package(now))
+
+    def prepare(self, url: str, file: str) -> None:
+        """A publisher of `stream://…` has come: what it sends is packaged for the channels that will show it."""
+        for channel in list(self._channels.values()):
+            if url in streams_of(channel.schedule(self.now())):
+                self.open_item(file, channel.outputs)
+
+    def add_ingest(self, name: str, file: str, source: Source) -> IngestStream:
+        """What a publisher sends as a stream of that name, without outputs so far. It loops `file`."""
+
+        def open_item(url: str) -> Package | None:
+            return self.open_item(url, stream.outputs)
+
+        stream = IngestStream(
+            Schedule(StreamSpec(name), (Program("", "", self.now(), repeat=True, items=(Item(file),)),)),
+            source=source,
+            written=self.now(),
+            timing=self._timing,
+            random=self._random,
+            open_item=open_item,
+        )
+        self.ingest[name] = stream
+        return stream
+
+    async def examine(self, url: str) -> MediaFacts | None:
+        """What the media file behind `file://…` holds; None when there is none."""
+        path = self._file(url)
+        return await self._packager.examine(path) if path else None
 
     def open_item(self, url: str, outputs: Outputs | None) -> Package | None:
         """The media behind `file://…`; None while it is not known what to make of it."""
@@ -128,13 +178,18 @@ class Channels:
         return channel
 
     def _new(self, schedule: Schedule) -> Channel:
+        def open_item(url: str) -> Package | None:
+            return self.open_item(url, channel.outputs)
+
         channel = Channel(
             schedule,
             written=self.now(),
             ticks=self._ticks,
             timing=self._timing,
             random=self._random,
-            open_item=lambda url: self.open_item(url, channel.outputs),
+            open_item=open_item,
+            feeds=self._feeds,
+            pace=self._pace,
         )
         if self._ask is None:
             channel.outputs = local_outputs(self.ladder)
@@ -154,8 +209,8 @@ class Channels:
     async def _first_facts(self, schedule: Schedule) -> MediaFacts | None:
         items = [item for program in schedule.programs or () for item in program.items]
         for item in (*items, *(schedule.fallback or ())):
-            path = self._file(item.url)
-            if path and (facts := await self._packager.examine(path)):
+            feed = self._feeds.at(item.url, self.now())
+            if facts := await self.examine(feed.file if feed else item.url):
                 return facts
         return None
 

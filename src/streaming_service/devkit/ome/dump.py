@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from streaming_service.devkit.ome.channel import Channel
 from streaming_service.devkit.ome.live import Segment
-from streaming_service.devkit.ome.playback import master
+from streaming_service.devkit.ome.playback import master, read_segment
 from streaming_service.devkit.ome.playlists import Chunk, Names, chunklist
 from streaming_service.devkit.ome.schedule import timestamp
 from streaming_service.devkit.ome.webhooks import Outputs
@@ -90,7 +90,7 @@ class Dump:
                 await self._write(self._names.init(track, kind, segment.origin), content, now, "init segment")
         self._chunks.append(Chunk(segment.number, segment.start, segment.duration, segment.origin))
         for track, kind in self._tracks():
-            content = await segment.package.segment(track, segment.index, segment.shift)
+            content = await read_segment(segment, track)
             target = segment.package.segment_seconds
             text = chunklist(self._names, track, kind, self._chunks, target, ended=True)
             await self._write(self._names.segment(track, segment.number, kind), content, now, "segment")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streaming_service.devkit.ome.feeds import STREAM, Feeds
 from streaming_service.devkit.ome.packager import Cuts, Package
 from streaming_service.devkit.ome.schedule import (
     Item,
@@ -22,11 +23,17 @@ from streaming_service.devkit.ome.schedule import (
 
 OpenItem = Callable[[str], Package | None]
 
+# Nothing is cut shorter: a segment holds a few frames of picture and sound at least.
+_SHORTEST = 0.1
+# Seconds since the epoch are exact to less than this.
+_SAME = 1e-6
+
 
 class Segment(Struct, frozen=True):
     """`start` in seconds since the epoch, `shift` what must be added to the timestamps inside of it.
 
-    `origin` counts the source files of the channel: where it changes, so does the init segment.
+    `origin` counts the source files of the channel: where it changes, so does the init segment. `cut`: the channel
+    went over to another source before the end of what the package holds.
     """
 
     number: int
@@ -36,6 +43,7 @@ class Segment(Struct, frozen=True):
     index: int
     shift: float
     origin: int
+    cut: bool = False
 
     @property
     def end(self) -> float:
@@ -43,13 +51,17 @@ class Segment(Struct, frozen=True):
 
 
 class LiveWindow:
-    """Segments of one channel. `begins` is when its first segment starts, `floor` when the channel appeared."""
+    """Segments of one channel. `begins` is when its first segment starts, `floor` when the channel appeared.
 
-    def __init__(self, begins: float, floor: float, size: int, open_item: OpenItem) -> None:
+    `feeds` are the publishers behind `stream://` items.
+    """
+
+    def __init__(self, begins: float, floor: float, size: int, open_item: OpenItem, feeds: Feeds | None = None) -> None:
         self._cursor = begins
         self._floor = floor
         self._size = size
         self._open = open_item
+        self._feeds = feeds or Feeds()
         # Twice the window, so that a player which has just read a chunklist finds all of it.
         self._segments: deque[Segment] = deque(maxlen=2 * size + 1)
         self._origins: list[Package] = []
@@ -62,13 +74,16 @@ class LiveWindow:
 
     def roll(self, schedule: Schedule, now: float) -> None:
         """Append what has begun to play since the last look, in the order of the schedule."""
-        while self._cursor <= now and not self.concluded:
-            at = max(self._cursor, self._floor) - self._lag
+        if self.concluded:
+            return
+        self._cut_last(schedule)
+        while self._cursor <= now:
+            at = self._clock - self._lag
             found = self._due(schedule, at)
             if found is None:
                 if not self._skip_silence(schedule, at, now):
                     return
-            elif not self._append(*found):
+            elif not self._append(*found, self._next_change(schedule, self._cursor)):
                 return  # ffmpeg has not finished that segment: the playlist lags, as an overloaded OME's does
 
     def listed(self, now: float) -> list[Segment]:
@@ -103,6 +118,11 @@ class LiveWindow:
         # Not examined yet: on air at its beginning, for as long as that takes.
         return package.facts.duration if package.facts else float("inf")
 
+    @property
+    def _clock(self) -> float:
+        """When what is chosen next begins. Publishers come and go by it, whatever the lag behind the schedule."""
+        return max(self._cursor, self._floor)
+
     def _complete(self, segment: Segment, now: float) -> bool:
         return self.concluded or (segment.end <= now and segment.number != self._open_end)
 
@@ -124,15 +144,41 @@ class LiveWindow:
         candidates.append((schedule.fallback or (), max(0.0, at - self._floor)))
         for items, elapsed in candidates:
             head = playhead(items, elapsed, self.length_of)
-            package = self._open(head.item.url) if head and head.item.url.startswith("file://") else None
+            if head and head.item.url.startswith(STREAM):
+                head = self._live(head.item.url)
+            package = self._open(head.item.url) if head else None
             if head and package and usable(package, schedule):
                 return head, package
         return None
 
+    def _live(self, url: str) -> Playhead | None:
+        """Where in its file the publisher is; None when there is none, or nothing of its file can be served yet."""
+        feed = self._feeds.at(url, self._clock)
+        package = self._open(feed.file) if feed else None
+        if feed is None or package is None or not package.durations():
+            return None
+        return playhead((Item(feed.file),), self._clock - feed.begins, self.length_of)
+
+    def _next_change(self, schedule: Schedule, after: float) -> float | None:
+        """When a publisher comes or goes next, as far as is known."""
+        changes = [self._feeds.next_change(url, after) for url in streams_of(schedule)]
+        return min((change for change in changes if change is not None), default=None)
+
+    def _cut_last(self, schedule: Schedule) -> None:
+        """A publisher came or went in the middle of the segment that nobody has been shown yet."""
+        last = self._segments[-1] if self._segments else None
+        if last is None or abs(last.end - self._cursor) > _SAME:
+            return
+        change = self._next_change(schedule, last.start)
+        if change is not None and change < last.end:
+            duration, self._cursor = _until(change, last.start, last.duration)
+            self._segments[-1] = replace(last, duration=duration, cut=True)
+
     def _skip_silence(self, schedule: Schedule, at: float, now: float) -> bool:
         """Nothing plays at `at`. True when something may by now."""
         self._open_end = self._segments[-1].number if self._segments else None
-        start = next_start(schedule, at)
+        starts = [next_start(schedule, at), self._next_change(schedule, self._clock)]
+        start = min((moment for moment in starts if moment is not None), default=None)
         if start is None or start > now:
             # The schedule's time must not go back: what has just ended would begin again.
             self._cursor = now
@@ -140,7 +186,8 @@ class LiveWindow:
         self._cursor, self._lag = start, 0.0
         return True
 
-    def _append(self, head: Playhead, package: Package) -> bool:
+    def _append(self, head: Playhead, package: Package, change: float | None) -> bool:
+        """False when the package lacks that segment. It ends at `change`, should that be first."""
         cuts = Cuts(package.durations())
         wanted = head.item.start / 1000 + head.position
         index = self._next_index(head.item, package, cuts, wanted)
@@ -148,23 +195,26 @@ class LiveWindow:
             return False
         if self._zero is None:
             # Join in step with the wall clock: the first segment began when its first frame was due.
-            due = max(self._cursor, self._floor) - (wanted - cuts.starts[index])
+            due = self._clock - (wanted - cuts.starts[index])
             self._cursor -= min(max(wanted - cuts.starts[index], 0.0), package.segment_seconds)
             self._zero = self._cursor
             self._lag = self._cursor - due
         if not self._origins or self._origins[-1] is not package:
             self._origins.append(package)
+        whole = cuts.duration(index)
+        duration, end = _until(change, self._cursor, whole)
         segment = Segment(
             number=self._segments[-1].number + 1 if self._segments else 0,
             start=self._cursor,
-            duration=cuts.duration(index),
+            duration=duration,
             package=package,
             index=index,
             shift=self._cursor - self._zero - cuts.starts[index],
             origin=len(self._origins) - 1,
+            cut=duration < whole,
         )
         self._segments.append(segment)
-        self._cursor, self._open_end = segment.end, None
+        self._cursor, self._open_end = end, None
         return True
 
     def _next_index(self, item: Item, package: Package, cuts: Cuts, wanted: float) -> int | None:
@@ -191,6 +241,22 @@ class LiveWindow:
         if following >= len(cuts):
             return package.complete
         return cuts.starts[following] >= item.start / 1000 + item_length(item, self.length_of) - 1e-3
+
+
+def _until(change: float | None, start: float, whole: float) -> tuple[float, float]:
+    """Duration and end of a segment that is over at `change`; that very moment, whatever the sum would be."""
+    if change is None or change >= start + whole:
+        return whole, start + whole
+    if change - start >= _SHORTEST:
+        return change - start, change
+    shortest = min(whole, _SHORTEST)
+    return shortest, start + shortest
+
+
+def streams_of(schedule: Schedule) -> set[str]:
+    """The `stream://` URLs in its programs."""
+    items = [item for program in schedule.programs or () for item in program.items]
+    return {item.url for item in items if item.url.startswith(STREAM)}
 
 
 def usable(package: Package, schedule: Schedule) -> bool:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from aiohttp import web
 from msgspec import Struct
 
+from streaming_service.devkit.ome.boxes import find_timescale
 from streaming_service.devkit.ome.channel import Channel
 from streaming_service.devkit.ome.inventory import VirtualHost
+from streaming_service.devkit.ome.live import Segment
 from streaming_service.devkit.ome.packager import Package
 from streaming_service.devkit.ome.playlists import Chunk, Names, Variant, chunklist, multivariant
+from streaming_service.devkit.ome.trim import trimmed
 from streaming_service.devkit.ome.webhooks import Outputs, Webhook, admitted
 
 MASTER_MAX_AGE = 5
@@ -66,7 +69,7 @@ class Playback:
         if request.method not in {"GET", "HEAD"} or channels is None:
             return _refused(_SERVER)
         stream, _, file = rest.partition("/")
-        channel = channels.find(stream)
+        channel = channels.stream(stream)
         outputs = channel.outputs if channel else None
         if channel is None or outputs is None or not outputs.playlists:
             return _refused(_CORS)
@@ -129,17 +132,24 @@ class Playback:
         return False
 
     async def _media(self, asked: Asked) -> web.Response:
-        window = asked.channel.window
         if found := _INIT.fullmatch(asked.file):
-            package = window.origin(int(found[4] or 0))
+            package = asked.channel.window.origin(int(found[4] or 0))
             if package and found[3] == asked.names.key and _has_track(asked, int(found[1]), found[2]):
                 return _media_bytes(found[2], await package.init(int(found[1])))
         elif found := _SEGMENT.fullmatch(asked.file):
-            segment = window.find(int(found[2]), self._now())
+            segment = asked.channel.find(int(found[2]), self._now())
             if segment and found[4] == asked.names.key and _has_track(asked, int(found[1]), found[3]):
-                body = await segment.package.segment(int(found[1]), segment.index, segment.shift)
-                return _media_bytes(found[3], body)
+                return _media_bytes(found[3], await read_segment(segment, int(found[1])))
         return _refused(_CORS)
+
+
+async def read_segment(segment: Segment, track: int) -> bytes:
+    """The bytes of one track of a segment, with no more in it than what it lasts."""
+    body = await segment.package.segment(track, segment.index, segment.shift)
+    if not segment.cut:
+        return body
+    scale = find_timescale(await segment.package.init(track))
+    return trimmed(body, round(segment.duration * scale)) if scale else body
 
 
 def _master(asked: Asked, package: Package) -> web.Response:

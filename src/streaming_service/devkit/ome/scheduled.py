@@ -10,6 +10,9 @@ from streaming_service.devkit.ome.schedule_body import parse_new, parse_patch, s
 _PATH = "/v1/vhosts/{vhost}/apps/{app}/scheduledChannels"
 # What OME says for "never": the largest time of a 64-bit nanosecond clock.
 _NEVER = "2262-04-11T23:47:16.854+00:00"
+# What it says of the stream of a publisher.
+_NOT_SHOWN = (500, "Could not get the scheduled stream")
+_NOT_SCHEDULED = (400, "Stream is not a scheduled stream")
 
 
 class ScheduledChannels:
@@ -32,7 +35,7 @@ class ScheduledChannels:
         return created()
 
     def show(self, call: Call) -> Reply:
-        channels, channel = self._find(*call.params)
+        channels, channel = self._find(*call.params, refusal=_NOT_SHOWN)
         now = channels.now()
         return ok({**show(channel.schedule(now)), "currentProgram": _current_program(channel, now)})
 
@@ -52,8 +55,12 @@ class ScheduledChannels:
             raise ApiError(403, "Forbidden", raw=True)
         return channels
 
-    def _find(self, vhost: str, app: str, name: str) -> tuple[Channels, Channel]:
+    def _find(
+        self, vhost: str, app: str, name: str, *, refusal: tuple[int, str] = _NOT_SCHEDULED
+    ) -> tuple[Channels, Channel]:
         channels = self._channels(vhost, app)
+        if name in channels.ingest:
+            raise ApiError(*refusal)
         channel = channels.find(name)
         if channel is None:
             raise self._inventory.stream_missing(self._inventory.application(vhost, app), name)

@@ -9,14 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from aiohttp import web
 
 from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.apps import Applications
 from streaming_service.devkit.ome.channels import AskOutputs, Channels
+from streaming_service.devkit.ome.control import Publishers, Wanted
 from streaming_service.devkit.ome.dumps import HlsDumps
+from streaming_service.devkit.ome.encoder import Publisher
+from streaming_service.devkit.ome.feeds import Feeds
 from streaming_service.devkit.ome.ffmpeg_packager import FfmpegPackager
+from streaming_service.devkit.ome.ingest import PROTOCOLS, Ingest, Offer, Session
 from streaming_service.devkit.ome.inventory import Application, Inventory, VirtualHost
+from streaming_service.devkit.ome.pace import Pace
 from streaming_service.devkit.ome.packager import Packager
 from streaming_service.devkit.ome.playback import Playback
 from streaming_service.devkit.ome.profiles import OutputProfiles
@@ -54,7 +60,10 @@ class StandInOme:
     `applications` are the ones of `Server.xml`, each with its ladder, on the read-only virtual host `vhost`.
     `state_dir` holds the `.sch` files and packaged media and survives a restart; everything else does not.
     `version_020` gives it the one fault of 0.20 that copies show: a wrong last EXTINF after a conclusion.
-    The webhooks are asked about the renditions of each stream, and about each master playlist that is fetched.
+    The webhooks are asked about the renditions of each stream, about each publisher, and about each master playlist
+    that is fetched. With more scheduled channels than `realtime_channels` on air all of them fall behind the clock.
+    `viewers` sets how many watch: `ome.viewers["reels", "channel"] = 7` for LL-HLS, or a mapping by publisher such as
+    `{"llhls": 5, "webrtc": 2}`; other streams have the connections that OME counts although nobody watches.
     `now` is the wall clock in seconds since the epoch, `rng` draws the delays.
     """
 
@@ -75,6 +84,7 @@ class StandInOme:
         absolute_chunklists: bool = False,
         transcode_webhook: Webhook | None = None,
         admission_webhook: Webhook | None = None,
+        realtime_channels: int | None = None,
         version_020: bool = False,
         now: Callable[[], float] = time.time,
         rng: random.Random | None = None,
@@ -95,8 +105,12 @@ class StandInOme:
         self._version_020 = version_020
         self._now = now
         self._rng = rng or random.Random()
+        self._pace = Pace(realtime_channels, self._on_air) if realtime_channels is not None else None
+        self.viewers: dict[tuple[str, str], int | Mapping[str, int]] = {}
         self._inventory = Inventory()
         self._router = Router()
+        self._ingest: Ingest | None = None
+        self._publishers = Publishers(self._wanted)
         self._dumps: HlsDumps | None = None
         self._runners: list[web.ServerRunner] = []
 
@@ -108,6 +122,38 @@ class StandInOme:
     @property
     def playback_url(self) -> str:
         return f"http://{self._host}:{self._ports['playback']}"
+
+    def publish(
+        self,
+        application: str,
+        key: str,
+        *,
+        query: str = "",
+        protocol: str = "RTMP",
+        address: str = "127.0.0.1",
+        port: int = 0,
+        file: str = "live.mp4",
+        auto_reconnect: bool = False,
+        pause: float = 0.5,
+    ) -> Publisher:
+        """An encoder that publishes `rtmp://…/{application}/{key}?{query}` (or `protocol` "SRT") once it is started.
+
+        What it sends is `file` below the media root, looped. A `port` of 0 is another one for each connection.
+        Raises ValueError for another protocol.
+        """
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"no publisher speaks {protocol!r} here: it is {' or '.join(PROTOCOLS)}")
+
+        async def connect() -> Session:
+            if self._ingest is None:
+                raise ConnectionRefusedError("nobody listens: OME is not running")
+            peer = (address, port or self._rng.randint(32768, 60999))
+            offer = Offer(
+                application=application, key=key, query=query, protocol=protocol, peer=peer, file=f"file://{file}"
+            )
+            return await self._ingest.connect(offer)
+
+        return Publisher(connect, auto_reconnect=auto_reconnect, pause=pause)
 
     async def start(self) -> None:
         """Bind the ports and load the `.sch` files. A port of 0 is chosen once and kept over restarts.
@@ -131,6 +177,10 @@ class StandInOme:
 
     async def stop(self) -> None:
         """Close the ports and end every ffmpeg."""
+        await self._publishers.stop()
+        ingest, self._ingest = self._ingest, None
+        if ingest:
+            await ingest.stop()
         runners, self._runners = self._runners, []
         for runner in runners:
             await runner.cleanup()
@@ -166,6 +216,7 @@ class StandInOme:
         self._inventory, self._router = Inventory(), Router()
         vhost = VirtualHost(self._vhost, {**STATIC_VHOST, "name": self._vhost}, static=True)
         self._inventory.vhosts[vhost.name] = vhost
+        feeds = Feeds()
         for name, ladder in self._applications.items():
             folder = self._schedule_files(name)
             channels = Channels(
@@ -177,10 +228,23 @@ class StandInOme:
                 random=self._rng,
                 now=self._now,
                 ask=self._asker(name, ladder),
+                feeds=feeds,
+                pace=self._pace,
             )
             channels.load()
             config = application_config(name, ladder, self.media_root, folder, self._path_depth)
             vhost.applications[name] = Application(vhost.name, name, config, channels)
+        self._ingest = Ingest(
+            vhost.applications,
+            feeds,
+            vhost=self._vhost,
+            host=self._host,
+            timing=self.timing,
+            rng=self._rng,
+            now=self._now,
+            admission=self._admission_webhook,
+            transcoding=self._transcode_webhook,
+        )
         version = _VERSION_020 if self._version_020 else VERSION
         self._router.add("GET", "/v1/version", lambda _: ok({"version": version, "gitVersion": f"v{version}"}))
         VirtualHosts(self._inventory).register(self._router)
@@ -190,7 +254,15 @@ class StandInOme:
         Streams(self._inventory, self._path_depth).register(self._router)
         self._dumps = HlsDumps(self._inventory, version_020=self._version_020)
         self._dumps.register(self._router)
-        Statistics(self._inventory, self._now()).register(self._router)
+        Statistics(self._inventory, self._now(), self.viewers).register(self._router)
+        self._publishers.register(self._router)
+
+    def _wanted(self, wanted: Wanted) -> Publisher:
+        return self.publish(**msgspec.structs.asdict(wanted))
+
+    def _on_air(self, now: float) -> int:
+        applications = self._inventory.vhost(self._vhost).applications.values()
+        return sum(application.channels.on_air(now) for application in applications if application.channels)
 
     def _asker(self, application: str, ladder: Ladder) -> AskOutputs | None:
         hook, vhost = self._transcode_webhook, self._vhost

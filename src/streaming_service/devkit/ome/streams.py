@@ -3,6 +3,7 @@
 from streaming_service.devkit.media.probe import MediaFacts
 from streaming_service.devkit.ome.channel import Channel
 from streaming_service.devkit.ome.ffmpeg_command import AUDIO_BITRATE, encoded_size
+from streaming_service.devkit.ome.ingest_stream import IngestStream
 from streaming_service.devkit.ome.inventory import Inventory, Json
 from streaming_service.devkit.ome.rest import Call, Reply, Router, ok
 from streaming_service.devkit.ome.schedule import timestamp
@@ -26,19 +27,19 @@ class Streams:
 
     def index(self, call: Call) -> Reply:
         channels = self._inventory.application(*call.params).channels
-        return ok(channels.names() if channels else [])
+        return ok(channels.streams() if channels else [])
 
     def show(self, call: Call) -> Reply:
         channel, now = self._find(*call.params)
         outputs = channel.outputs
-        package = channel.source(now)
-        facts = package.facts if package else None
+        facts = channel.source_facts(now)
         stream: Json = {
             "name": call.params[2],
             "input": {
                 "createdTime": timestamp(channel.appears),
-                "sourceType": "Scheduled",
-                "tracks": _input_tracks(facts, audio=channel.audio) if facts else [],
+                "sourceType": channel.source_type,
+                **({"sourceUrl": channel.source_url} if channel.source_url else {}),
+                "tracks": _input_tracks(facts, audio=channel.audio, live=bool(channel.source_url)) if facts else [],
             },
             "outputs": [],
         }
@@ -53,13 +54,15 @@ class Streams:
         return ok(stream)
 
     def delete(self, call: Call) -> Reply:
-        """200, and nothing happens: a scheduled channel is deleted through `scheduledChannels` only."""
-        self._find(*call.params)
+        """A publisher is cut off. A scheduled channel is deleted through `scheduledChannels` only: 200, and nothing."""
+        stream, _ = self._find(*call.params)
+        if isinstance(stream, IngestStream):
+            stream.kick()
         return ok()
 
     def _find(self, vhost: str, app: str, name: str) -> tuple[Channel, float]:
         application = self._inventory.application(vhost, app)
-        channel = application.channels.find(name) if application.channels else None
+        channel = application.channels.stream(name) if application.channels else None
         if channel is None or application.channels is None:
             raise self._inventory.stream_missing(application, name)
         return channel, application.channels.now()
@@ -81,12 +84,15 @@ def _playlists(outputs: Outputs, path_depth: int, *, audio: bool) -> list[Json]:
     return [*lists, {"fileName": webrtc, "name": webrtc, "options": options, "renditions": renditions}]
 
 
-def _input_tracks(facts: MediaFacts, *, audio: bool) -> list[Json]:
+def _input_tracks(facts: MediaFacts, *, audio: bool, live: bool) -> list[Json]:
+    """A publisher says what its bitrates are and counts its tracks from 0, in milliseconds."""
+    said: Json = {"timebase": {"den": 1000, "num": 1}} if live else {"bitrateConf": 0}
     video = _video(facts.width, facts.height, facts.bitrate_kbps * 1000, facts.framerate)
-    tracks: list[Json] = [{"id": 0, "name": "Video", "type": "Video", "video": {**video, "bitrateConf": 0}}]
+    tracks: list[Json] = [{"id": 0, "name": "Video", "type": "Video", "video": {**video, **said}}]
+    step = 1 if live else 100
     if audio and facts.audio:
-        tracks.append({"id": 100, "name": "Audio", "type": "Audio", "audio": {**_audio(), "bitrateConf": 0}})
-    return [*tracks, {"id": 200, "name": "Data", "type": "Data", "data": {"codec": "None"}}]
+        tracks.append({"id": step, "name": "Audio", "type": "Audio", "audio": {**_audio(), **said}})
+    return [*tracks, {"id": 2 * step, "name": "Data", "type": "Data", "data": {"codec": "None"}}]
 
 
 def _output_tracks(facts: MediaFacts, ladder: Ladder, *, audio: bool) -> list[Json]:

@@ -18,6 +18,14 @@ class Timing(Struct, frozen=True, kw_only=True):
     """Where in the warm-up that begins, as a share of it."""
     linger: tuple[float, float] = (2.4, 2.8)
     """From a DELETE to the stream being gone: it is listed and plays on until then."""
+    publish: float = 0.085
+    """From the admission of a publisher to its stream, or to its being cut where the name is taken."""
+    kick: float = 0.1
+    """From the DELETE of a publisher's stream to its end."""
+    go_live: tuple[float, float] = (1.0, 1.2)
+    """From a publisher's stream to the channels that show it going over from their slate."""
+    lose_live: float = 0.1
+    """From its end to their going back."""
     segment_seconds: float = 2.0
     """Length of a media segment."""
     window: int = 10
@@ -32,5 +40,9 @@ class Timing(Struct, frozen=True, kw_only=True):
             warm_up=0.0,
             empty_share=0.0,
             linger=(0.02, 0.02),
+            publish=0.0,
+            kick=0.02,
+            go_live=(0.0, 0.0),
+            lose_live=0.0,
             segment_seconds=segment_seconds,
         )

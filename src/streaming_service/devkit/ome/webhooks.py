@@ -60,25 +60,38 @@ class Webhook(Struct, frozen=True):
 
 
 async def transcode(
-    hook: Webhook, ladder: Ladder, place: tuple[str, str, str], created: float, facts: MediaFacts, *, audio: bool
+    hook: Webhook,
+    ladder: Ladder,
+    place: tuple[str, str, str],
+    created: float,
+    facts: MediaFacts,
+    *,
+    audio: bool,
+    source: tuple[str, str] = ("Scheduled", ""),
 ) -> Outputs:
-    """Ask about a scheduled stream at (vhost, application, name), created then (seconds since the epoch)."""
+    """Ask about a stream at (vhost, application, name), created then (seconds since the epoch).
+
+    `source` is the type and the URL of what comes in.
+    """
     vhost, application, name = place
+    source_type, source_url = source
+    step = 1 if source_url else 100
     video = {"codec": "H264", "width": facts.width, "height": facts.height, "framerate": facts.framerate}
     tracks: list[dict[str, Any]] = [{"id": 0, "name": "Video", "type": "Video", "video": video}]
     if audio and facts.audio:
         sound = {"codec": "AAC", "channel": 2, "samplerate": 48000}
-        tracks.append({"id": 100, "name": "Audio", "type": "Audio", "audio": sound})
-    tracks.append({"id": 200, "name": "Data", "type": "Data", "data": {"codec": "None"}})
+        tracks.append({"id": step, "name": "Audio", "type": "Audio", "audio": sound})
+    tracks.append({"id": 2 * step, "name": "Data", "type": "Data", "data": {"codec": "None"}})
     stream = {
         "application": application,
         "createdTime": timestamp(created),
         "name": name,
-        "sourceType": "Scheduled",
+        "sourceType": source_type,
+        **({"sourceUrl": source_url} if source_url else {}),
         "tracks": tracks,
         "virtualHost": vhost,
     }
-    question = json.dumps({"source": "", "stream": stream}, indent="\t", separators=(",", " : "))
+    question = json.dumps({"source": source_url, "stream": stream}, indent="\t", separators=(",", " : "))
     answer = await hook.ask(f"{question}\n".encode())
     if answer is None:
         return local_outputs(ladder)
@@ -86,21 +99,55 @@ async def transcode(
     return (profile_outputs(body, facts) if status == 200 else None) or no_outputs(ladder)
 
 
+class Admission(Struct, frozen=True):
+    """What OME asks about a client at (address, port) that comes, and tells when it goes."""
+
+    peer: tuple[str, int]
+    direction: str
+    protocol: str
+    url: str
+
+    def body(self, status: str, now: float, new_url: str = "") -> bytes:
+        """As OME sends it at that moment: compact, with its keys in alphabetical order."""
+        address, port = self.peer
+        request = {
+            "direction": self.direction,
+            **({"new_url": new_url} if new_url else {}),
+            "protocol": self.protocol,
+            "status": status,
+            "time": timestamp(now),
+            "url": self.url,
+        }
+        client = {"address": address, "port": port, "real_ip": address}
+        return json.dumps({"client": client, "request": request}, separators=(",", ":")).encode()
+
+
+class Admitted(Struct, frozen=True):
+    """What OME obeys of an answer: another URL than the one asked for ("": none), and seconds until it is cut off."""
+
+    new_url: str = ""
+    lifetime: float | None = None
+
+
+async def admit(hook: Webhook, admission: Admission, now: float) -> Admitted | None:
+    """Ask whether this client may; None for every answer but a plain yes."""
+    answer = await hook.ask(admission.body("opening", now))
+    if answer is None or answer[0] != 200:
+        return None
+    try:
+        said = _json(answer[1])
+    except msgspec.DecodeError:
+        return None
+    if said.get("allowed") is not True:
+        return None
+    new_url, lifetime = said.get("new_url"), said.get("lifetime")
+    limit = lifetime / 1000 if isinstance(lifetime, int) and lifetime > 0 else None
+    return Admitted(new_url if isinstance(new_url, str) else "", limit)
+
+
 async def admitted(hook: Webhook, peer: tuple[str, int], url: str, now: float) -> bool:
     """Ask whether this client may play that URL."""
-    client = {"address": peer[0], "port": peer[1], "real_ip": peer[0]}
-    request = {
-        "direction": "outgoing",
-        "protocol": "LLHLS",
-        "status": "opening",
-        "time": timestamp(now),
-        "url": url,
-    }
-    answer = await hook.ask(json.dumps({"client": client, "request": request}, separators=(",", ":")).encode())
-    try:
-        return answer is not None and answer[0] == 200 and _json(answer[1]).get("allowed") is True
-    except msgspec.DecodeError:
-        return False
+    return await admit(hook, Admission(peer, "outgoing", "LLHLS", url), now) is not None
 
 
 # -- what OME accepts as a profile ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from random import Random
 
 import m3u8
 import pytest
+from msgspec.structs import replace
 
 from streaming_service.devkit.media import MediaFacts
 from streaming_service.devkit.ome.channel import Channel, Ticks
@@ -12,10 +13,12 @@ from streaming_service.devkit.ome.dump import Dump, DumpFailed, DumpOrder
 from streaming_service.devkit.ome.packager import Package
 from streaming_service.devkit.ome.playlists import Names
 from streaming_service.devkit.ome.schedule import Item, Program, Schedule, StreamSpec
-from streaming_service.devkit.ome.synthetic import SyntheticPackager
+from streaming_service.devkit.ome.synthetic import SyntheticPackage, SyntheticPackager
 from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.webhooks import local_outputs
 from streaming_service.domain.ladder import parse_ladder
+from tests.unit.devkit.ome.test_boxes import init
+from tests.unit.devkit.ome.test_trim import SIZES, fragment
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +89,25 @@ async def test_a_late_copy_begins_at_the_newest(channel: Channel, tmp_path: Path
     await made.go_on(1100.0)
 
     assert copied(tmp_path) == [1, 2]
+
+
+class FourSamples(SyntheticPackage):
+    """Ten ticks each, ten ticks a second."""
+
+    async def init(self, track: int) -> bytes:
+        return init(10)
+
+    async def segment(self, track: int, index: int, shift: float) -> bytes:
+        return fragment(SIZES, each=True)
+
+
+async def test_a_cut_segment_is_copied_as_long_as_it_is(channel: Channel, tmp_path: Path) -> None:
+    whole = channel.segments(1002.0)[0]
+    package = FourSamples(MediaFacts(duration=4.0, width=640, height=360), LADDER, 4.0)
+
+    await dump(channel, tmp_path).begin(replace(whole, package=package, duration=2.0, cut=True), 1002.0)
+
+    assert (tmp_path / "seg_0_0_video_1_llhls.m4s").read_bytes() == fragment(SIZES[:2], each=True)
 
 
 async def test_a_stopped_copy_does_not_grow(channel: Channel, tmp_path: Path) -> None:
