@@ -27,7 +27,7 @@ from streaming_service.entrypoints.http.protocol import HttpProtocol, Scope
 from streaming_service.entrypoints.http.rsgi import Answering, RsgiApp
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.serving import api_context
-from streaming_service.settings import load
+from streaming_service.configuration import load
 from streaming_service.telemetry import configure_logging
 
 CONTENTS = 1000

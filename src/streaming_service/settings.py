@@ -1,29 +1,17 @@
-"""Every environment variable, what it means, and what is wrong with it.
+"""Every environment variable and what it means. How they are read, and what a role needs: `configuration.py`."""
 
-Read from the environment, then `.env`; `FOO_FILE` names a file that holds the value of `FOO`. All problems are
-reported at once. What a role needs beyond valid values is asked for by `require`.
-"""
-
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal
 
-from dotenv import dotenv_values
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.signing.cloud_cdn import KEY_BYTES
 from streaming_service.domain.signing.keyring import decode_key
 from streaming_service.domain.source import parse_mounts
-from streaming_service.errors import ConfigurationError, InvalidInput
-
-Role = Literal["api", "worker", "store"]
-
-
-_OR_DRY_RUN = "(or set DRY_RUN_PROVISIONING=true)"
+from streaming_service.errors import InvalidInput
 
 
 class Settings(BaseModel):
@@ -52,6 +40,9 @@ class Settings(BaseModel):
     )
     metrics_access_token: SecretStr | None = Field(None, description="Bearer token that may scrape /metrics.")
     openapi_enabled: bool | None = Field(None, description="Serve /openapi.json and /docs; off in production if unset.")
+    worker_http_port: int | None = Field(
+        None, ge=0, le=65535, description="Where a worker without the API serves /metrics and /livez; unset: nowhere."
+    )
     shutdown_grace_seconds: float = Field(20.0, ge=0, le=600, description="How long a stopping process finishes work.")
 
     # -- logs
@@ -91,13 +82,27 @@ class Settings(BaseModel):
     )
     ome_reels_application: str = Field("reels", pattern=r"^[A-Za-z0-9_-]+$", description="Application in Server.xml.")
     ome_series_application: str = Field("series", pattern=r"^[A-Za-z0-9_-]+$", description="Application in Server.xml.")
-    ome_reels_ingest_pool: str = Field("ome-reels-ingest", description="Origins of reels.")
-    ome_series_ingest_pool: str = Field("ome-series-ingest", description="Origins of series.")
-    ome_reels_egress_pool: str = Field("ome-reels-egress", description="Edges of reels.")
-    ome_series_egress_pool: str = Field("ome-series-egress", description="Edges of series.")
+    ome_reels_ingest_pool: str = Field(
+        "ome-reels-ingest", description="Origins of reels: a pool's name, their API URLs, or dns:HOST."
+    )
+    ome_series_ingest_pool: str = Field("ome-series-ingest", description="Origins of series, likewise.")
+    ome_reels_egress_pool: str = Field(
+        "ome-reels-egress", description="Edges of reels: a pool's name, or the URL where they answer."
+    )
+    ome_series_egress_pool: str = Field("ome-series-egress", description="Edges of series, likewise.")
+    ome_pools_file: Path | None = Field(None, description="JSON or TOML that lists the pools; read again on change.")
+    ome_origin_capacity: int = Field(5, ge=1, le=10_000, description="Channels that an origin plays in real time.")
+    origin_poll_seconds: float = Field(5.0, ge=0.1, description="Pause between two looks at the origins.")
     ome_media_mounts: str = Field("", description="gs://bucket=folder,…: mounts below OME's media root.")
     media_mounts: str = Field(
         "", description="gs://bucket=/folder,…: the same buckets as we see them; else Cloud Storage is read."
+    )
+    gcs_manifest_bucket: str | None = Field(None, description="Bucket of the VOD copies.")
+    ome_manifest_mount: str | None = Field(
+        None, pattern=r"^/", description="Where OME has that bucket mounted; unset: channels stay on OME and loop."
+    )
+    manifest_mount: Path | None = Field(
+        None, description="Where we have it mounted; unset: it is read through Cloud Storage."
     )
     media_inspection: bool = Field(
         True, description="Look into an upload for its tracks before OME is asked to play it."
@@ -115,6 +120,15 @@ class Settings(BaseModel):
     ome_edge_networks: str = Field(
         "127.0.0.0/8,::1/128", description="Networks of the CDN and of ourselves, comma separated."
     )
+    ome_ingest_base_url: str | None = Field(
+        None, pattern=r"^rtmps?://", description="Where OME takes RTMP, for example rtmp://ome:1935"
+    )
+    live_slate_uri: str | None = Field(
+        None, pattern=r"^gs://", description="What live contents show while nobody pushes."
+    )
+    ingest_key_grace_seconds: float = Field(
+        300.0, ge=0, description="How long the old ingest key is good after a rotation."
+    )
     ome_timeout_ms: int = Field(5000, ge=100, description="Longest wait for an answer of OME.")
     dry_run_provisioning: bool = Field(False, description="Everything runs, but nothing is sent to OME.")
 
@@ -128,9 +142,13 @@ class Settings(BaseModel):
     drain_seconds: float | None = Field(
         None, ge=0, description="How long a replaced stream stays; unset: as long as URLs signed for it live."
     )
+    release_seconds: float = Field(
+        30.0, ge=0, description="How long a stream stays on OME after its copy is published."
+    )
     provision_concurrency: int = Field(64, ge=1, description="Channels converged side by side in one process.")
     delivery_concurrency: int = Field(32, ge=1, description="Deliveries side by side to one endpoint.")
     lease_seconds: float = Field(30.0, ge=1, description="After this long without a heartbeat, work is taken over.")
+    stats_interval_seconds: float = Field(10.0, gt=0, description="Pause between two looks at OME's statistics.")
     poll_interval_ms: int = Field(500, ge=10, description="How often a worker asks the store for due work.")
 
     # -- CDN
@@ -212,64 +230,15 @@ class Settings(BaseModel):
         return value.rstrip("/")
 
     @property
+    def names_origin(self) -> bool:
+        """The pools are mere names: the one origin is OME_API_BASE_URL's."""
+        listed = all("://" in pool for pool in (self.ome_reels_ingest_pool, self.ome_series_ingest_pool))
+        return self.ome_pools_file is None and not listed
+
+    @property
     def local_mounts(self) -> dict[str, Path]:
         """`MEDIA_MOUNTS` as bucket → folder."""
         return _local_mounts(self.media_mounts)
-
-    def require(self, *roles: Role) -> Self:
-        """Check that everything these roles need is there. Raises ConfigurationError naming all that is not."""
-        if missing := _missing(self, roles):
-            raise ConfigurationError([*missing.values()])
-        return self
-
-
-def _needs(settings: Settings, role: Role) -> dict[str, str]:
-    """Variable → why this role cannot do without it."""
-    needs: dict[str, str] = {}
-    if settings.channel_repository_backend == "postgres":
-        needs["POSTGRES_DSN"] = "CHANNEL_REPOSITORY_BACKEND is postgres"
-    if role == "store":
-        return needs
-    needs["CDN_BASE_URL"] = "manifests are served from it"
-    needs["CDN_SIGNING_SECRET"] = "manifest URLs are signed with it (openssl rand 16 | basenc --base64url)"
-    needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
-    if not settings.dry_run_provisioning:
-        needs["OME_PLAYBACK_BASE_URL"] = f"channels play there {_OR_DRY_RUN}"
-    return needs | (_api_needs(settings) if role == "api" else _worker_needs(settings))
-
-
-def _api_needs(settings: Settings) -> dict[str, str]:
-    needs = {"AUTH_SERVICE_BASE_URL": "viewer tokens are introspected there"}
-    if settings.app_env != "development":
-        needs["SERVICE_AUTH_TOKEN"] = "admin and internal routes are guarded by it"
-    if settings.app_env == "production":
-        needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
-        needs["AUTH_SERVICE_INTERNAL_TOKEN"] = "the token service knows us by it"
-    return needs
-
-
-def _worker_needs(settings: Settings) -> dict[str, str]:
-    needs: dict[str, str] = {}
-    if settings.event_source == "pubsub":
-        needs["PUBSUB_UPLOAD_SUBSCRIPTION"] = "EVENT_SOURCE is pubsub"
-    if not settings.dry_run_provisioning:
-        for name in ("OME_API_BASE_URL", "OME_API_KEY", "OME_API_SECRET"):
-            needs[name] = f"OME is driven with it {_OR_DRY_RUN}"
-    return needs
-
-
-def _missing(settings: Settings, roles: Iterable[Role]) -> dict[str, str]:
-    """A sentence for each variable that these roles need and that is not set."""
-    return {
-        name: f"{name}: is required: {why}"
-        for role in roles
-        for name, why in _needs(settings, role).items()
-        if _is_missing(getattr(settings, name.lower()))
-    }
-
-
-def _is_missing(value: object) -> bool:
-    return not (value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def _local_mounts(text: str) -> dict[str, Path]:
@@ -302,87 +271,3 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def revealed(secret: SecretStr | None) -> str:
     """The secret itself, empty when there is none."""
     return secret.get_secret_value() if secret else ""
-
-
-class Origin(NamedTuple):
-    """A variable as it is in force: its value (secrets masked) and where it came from."""
-
-    name: str
-    value: str
-    source: str
-    description: str
-
-
-def load(
-    environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), roles: Iterable[Role] = ()
-) -> Settings:
-    """Read, validate, and report every problem at once as a ConfigurationError: what is wrong, what could not be
-    read, and what these roles lack."""
-    values, _, problems = _gather(environ, env_file)
-    named = {problem.partition(":")[0].removesuffix("_FILE") for problem in problems}
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        problems += [_sentence(item) for item in wrong]
-        names = {str(item["loc"][0]).upper() for item in wrong}
-        named |= names
-        settings = Settings.model_validate({name: value for name, value in values.items() if name not in names})
-    problems += [sentence for name, sentence in _missing(settings, roles).items() if name not in named]
-    if problems:
-        raise ConfigurationError(problems)
-    return settings
-
-
-def origins(
-    settings: Settings, environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")
-) -> list[Origin]:
-    """Every variable for `config check`."""
-    _, sources, _ = _gather(environ, env_file)
-    return [
-        Origin(
-            field.upper(),
-            _shown(getattr(settings, field)),
-            sources.get(field.upper(), "default"),
-            info.description or "",
-        )
-        for field, info in Settings.model_fields.items()
-    ]
-
-
-def _gather(
-    environ: Mapping[str, str] | None, env_file: Path | None
-) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Values by name, where each came from, and what could not be read."""
-    environment = os.environ if environ is None else environ
-    dotenv = {} if env_file is None else dotenv_values(env_file)
-    values: dict[str, str] = {}
-    sources: dict[str, str] = {}
-    problems: list[str] = []
-    for field in Settings.model_fields:
-        name = field.upper()
-        for source, variables in ((str(env_file), dotenv), ("environment", environment)):
-            if path := variables.get(f"{name}_FILE"):
-                try:
-                    values[name], sources[name] = Path(path).read_text().strip(), f"{name}_FILE={path}"
-                except OSError as error:
-                    problems.append(f"{name}_FILE: {path} cannot be read: {error.strerror}")
-                except UnicodeDecodeError:
-                    problems.append(f"{name}_FILE: {path} holds no text in UTF-8")
-            if value := variables.get(name):
-                values[name], sources[name] = value, source
-    return values, sources, problems
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """`NAME: what it expected`, without the value: it may be a secret."""
-    name = str(error["loc"][0]).upper() if error["loc"] else "settings"
-    cause = error.get("ctx", {}).get("error")
-    message = str(cause) if cause else error["msg"]
-    return f"{name}: {message[:1].lower()}{message[1:]}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return "********"
-    return "" if value is None else str(value)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from streaming_service.configuration import Role, load, origins
 from streaming_service.errors import ConfigurationError
-from streaming_service.settings import Role, Settings, load, origins
+from streaming_service.settings import Settings
 
 KEY = "AAECAwQFBgcICQoLDA0ODw=="
 PLANTED = "planted-secret-value"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from streaming_service.adapters.webhooks import Route
 from streaming_service.application.ome_hooks import HookPolicy
-from streaming_service.application.provisioning import ConvergencePolicy
+from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.domain.content import Classification
 from streaming_service.domain.ladder import Ladder, parse_ladder
 from streaming_service.domain.notification import Endpoint, Notifier
@@ -45,7 +45,13 @@ def convergence_policy(settings: Settings) -> ConvergencePolicy:
         window=settings.reconciliation_window_minutes * 60,
         drain_after=settings.signed_url_ttl_seconds if drain is None else drain,
         playable_timeout=settings.playable_timeout_seconds,
+        release_after=settings.release_seconds,
     )
+
+
+def publishing(settings: Settings) -> bool:
+    """Whether VOD copies are made: OME must have the manifest bucket mounted, and a dry run makes none."""
+    return settings.ome_manifest_mount is not None and not settings.dry_run_provisioning
 
 
 def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> HookPolicy:

@@ -20,8 +20,7 @@ from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.content_service import HttpCatalog, NullCatalog
 from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
-from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin, StaticFleet
-from streaming_service.adapters.ome import null as dry_run
+from streaming_service.adapters.ome import OmeFleet
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.adapters.webhooks import HttpCourier
 from streaming_service.application.administration import Administration
@@ -33,15 +32,17 @@ from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import ClosedGate, OmeHooks
 from streaming_service.application.playback import Playback, PlaybackPolicy
-from streaming_service.application.ports import Catalog, EventSource, Fleet, MediaLibrary, Store
+from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
+from streaming_service.application.seating import Seating
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.bootstrap.bucket import open_bucket
+from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
     hook_policy,
-    ladders_by_application,
     routes,
     spec_policy,
 )
@@ -55,8 +56,6 @@ from streaming_service.domain.signing.scheme import Signer
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
 
-ORIGIN_NAME = "default"
-
 
 @dataclass(frozen=True)
 class Service:
@@ -67,7 +66,8 @@ class Service:
     clock: WallClock
     owner: str
     store: Store
-    fleet: Fleet
+    fleet: OmeFleet
+    bucket: ManifestBucket | None
     provisioning: Provisioning
     intake: Intake
     administration: Administration
@@ -91,20 +91,32 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         stack.push_async_callback(transport.close)
         media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
-        yield wire(settings, store, transport, media)
+        bucket = stack.enter_context(open_bucket(settings))
+        yield wire(settings, store, transport, media, bucket)
 
 
-def wire(settings: Settings, store: Store, transport: Transport, media: MediaLibrary) -> Service:
-    """A service over this store, which reaches the world only through this transport, and uploads through `media`."""
-    return _Wiring(settings, store, transport, media).build()
+def wire(
+    settings: Settings, store: Store, transport: Transport, media: MediaLibrary, bucket: ManifestBucket | None = None
+) -> Service:
+    """A service over this store, which reaches the world only through this transport, uploads through `media`, and
+    VOD copies in `bucket`."""
+    return _Wiring(settings, store, transport, media, bucket).build()
 
 
 class _Wiring:
     """One wiring of one process: what several parts share is made once, in the constructor."""
 
-    def __init__(self, settings: Settings, store: Store, transport: Transport, media: MediaLibrary) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        transport: Transport,
+        media: MediaLibrary,
+        bucket: ManifestBucket | None,
+    ) -> None:
         self.settings = settings
         self.media = media
+        self.bucket = bucket
         self.store = store
         self.transport = transport
         self.clock = WallClock()
@@ -122,10 +134,13 @@ class _Wiring:
 
     def build(self) -> Service:
         settings, store, clock = self.settings, self.store, self.clock
-        fleet = self._fleet()
+        fleet = wire_fleet(settings, self.specs, store, clock, self._ome_caller)
+        seating = Seating(store, fleet, self.specs.applications.__getitem__, pick=random.randrange)
         provisioning = Provisioning(
             store=store,
             fleet=fleet,
+            seating=seating,
+            bucket=self.bucket,
             media=self.media,
             notifier=self.notifier,
             specs=self.specs,
@@ -160,6 +175,7 @@ class _Wiring:
             owner=self.owner,
             store=store,
             fleet=fleet,
+            bucket=self.bucket,
             provisioning=provisioning,
             intake=intake,
             administration=Administration(
@@ -183,6 +199,7 @@ class _Wiring:
             convergence=ConvergenceLoop(
                 store=store,
                 provisioning=provisioning,
+                seating=seating,
                 clock=clock,
                 bell=self.worker_bell,
                 owner=self.owner,
@@ -223,33 +240,8 @@ class _Wiring:
             patience=patience,
         )
 
-    def _fleet(self) -> Fleet:
-        settings = self.settings
-        transport: Transport = self.transport
-        api, playback = settings.ome_api_base_url or "", settings.ome_playback_base_url or ""
-        if settings.dry_run_provisioning:
-            transport = NullOme(dict(ladders_by_application(self.specs)))
-            api, playback = dry_run.API_URL, dry_run.PLAYBACK_URL
-        timeout = settings.ome_timeout_ms / 1000
-        client = OmeClient(
-            # OME answers 500 to a DELETE that comes while an earlier one is under way: not a sign of illness.
-            self._caller("ome", transport, tolerated=frozenset({500})),
-            api,
-            access_token=f"{revealed(settings.ome_api_key)}:{revealed(settings.ome_api_secret)}",
-            vhost=settings.ome_vhost,
-            timeout=timeout,
-        )
-        origin = OmeOrigin(
-            ORIGIN_NAME,
-            client,
-            self._caller("ome-playback", transport),
-            playback,
-            playlist=settings.ome_playlist,
-            timeout=timeout,
-            sleep=self.clock.sleep,
-            fitted=bool(revealed(settings.ome_webhook_secret)),
-        )
-        return StaticFleet([origin])
+    def _ome_caller(self, service: str, transport: Transport | None, tolerated: frozenset[int]) -> ResilientCaller:
+        return self._caller(service, transport, tolerated=tolerated)
 
     def _catalog(self) -> Catalog:
         settings = self.settings

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from aiohttp import web
 
+from streaming_service.devkit.edge_bucket import EdgeBucket
 from streaming_service.devkit.edge_cache import EdgeCache
 from streaming_service.devkit.edge_log import EdgeLog, EdgeRequest
 from streaming_service.devkit.edge_proxy import OPEN_TO_BROWSERS, EdgeProxy
@@ -29,6 +31,9 @@ class StandInEdge:
     request's `auth_parameters` to each URI in a playlist. Google Cloud CDN cannot do that: in front of it players
     append the query themselves (for example in hls.js' xhrSetup), or use the cookie or path form of a grant.
 
+    With a `bucket_dir`, everything below `/vod/` comes from that folder instead of OME, behind the same door: it is the
+    manifest bucket that a CDN would have as its second backend.
+
     A small cache honours `max-age` and ignores the grant; `purge` empties it. `GET /_edge`, from loopback only, shows
     counts and the last requests. Port 0 takes a free one; a taken one raises OSError when the context is entered.
     """
@@ -40,6 +45,7 @@ class StandInEdge:
         *,
         port: int = 0,
         public_base_url: str | None = None,
+        bucket_dir: Path | None = None,
         auth_parameters: frozenset[str] = frozenset({"URLPrefix", "Expires", "KeyName", "Signature"}),
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -49,6 +55,7 @@ class StandInEdge:
         self._now = now
         self._cache = EdgeCache()
         self._proxy = EdgeProxy(upstream.rstrip("/"), self._cache, auth_parameters, now)
+        self._bucket = EdgeBucket(bucket_dir) if bucket_dir else None
         self._log = EdgeLog()
         self._runner: web.AppRunner | None = None
 
@@ -117,6 +124,9 @@ class StandInEdge:
             response, cache = _plain(403, f"403 {verdict}"), ""
         elif request.method not in {"GET", "HEAD"}:
             response, cache = _plain(405, "405 only GET and HEAD"), ""
+        elif self._bucket and self._bucket.holds(path):
+            grant = self._proxy.grant(query)
+            response, cache = await self._bucket.serve(path, grant, self.public_base_url), ""
         else:
             response, cache = await self._proxy.serve(request, path, query, self.public_base_url)
         self._log.add(EdgeRequest(self._now(), request.method, path, verdict, response.status, cache))

@@ -16,6 +16,7 @@ from streaming_service.adapters.clock import WallClock
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
 from streaming_service.bootstrap import open_store, store_dsn
+from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
@@ -24,7 +25,6 @@ from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.state import Status
 from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
-from streaming_service.settings import Role, load, origins
 
 _POLL_SECONDS = 0.25
 
@@ -120,7 +120,7 @@ def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> N
         for row in rows:
             table.add_row(row.name, row.value, f"[dim]{row.source}", f"[dim]{row.description}")
         Console().print(table)
-    settings.require(*cast("list[Role]", roles))
+    require(settings, *cast("list[Role]", roles))
     if not as_json:
         _say(f"\nvalid for: {', '.join(roles)}")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from streaming_service.bootstrap import open_service
+from streaming_service.configuration import Role, load
 from streaming_service.entrypoints.worker import run_worker
-from streaming_service.settings import Role, load
 from streaming_service.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)

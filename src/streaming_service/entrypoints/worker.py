@@ -75,6 +75,7 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         pause = settings.reconcile_interval_seconds
         running = [
+            tasks.create_task(service.fleet.keep_fresh(clock.sleep), name="fleet"),
             tasks.create_task(service.convergence.run(), name="convergence"),
             tasks.create_task(service.delivery.run(), name="delivery"),
             tasks.create_task(

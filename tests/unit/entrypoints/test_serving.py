@@ -9,11 +9,11 @@ from streaming_service.adapters.http import Request, Response
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.bootstrap import Service, wire
+from streaming_service.configuration import load
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import parse_registration
 from streaming_service.entrypoints.serving import api_context
 from streaming_service.errors import StoreUnavailable
-from streaming_service.settings import load
 
 pytestmark = pytest.mark.anyio
 

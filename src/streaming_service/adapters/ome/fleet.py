@@ -1,26 +1,76 @@
-"""The origins there are. One, for now: pools and placement come with the fleet."""
+"""The origins there are: what a process knows of them, and a way to each."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
-from streaming_service.application.ports import Origin
-from streaming_service.domain.channel import Channel
+from streaming_service.adapters.ome.origin import OmeOrigin
+from streaming_service.application.fleet_watch import FleetWatch, OriginView
+from streaming_service.application.ports import Candidate
+from streaming_service.domain.content import Classification
+from streaming_service.domain.fleet.topology import OriginSpec
 from streaming_service.errors import NotFound
 
 
-class StaticFleet:
-    """A fixed set of origins; a channel goes to the first."""
+class OmeConnections:
+    """The Origin of each spec, made when it is first seen or has changed."""
 
-    def __init__(self, origins: Iterable[Origin]) -> None:
-        self._origins = {origin.name: origin for origin in origins}
+    def __init__(self, connect: Callable[[OriginSpec], OmeOrigin]) -> None:
+        self._connect = connect
+        self._origins: dict[str, OmeOrigin] = {}
 
-    def choose(self, channel: Channel) -> str:  # noqa: ARG002 - placement by channel is the port's promise
-        return next(iter(self._origins))
+    def __call__(self, spec: OriginSpec) -> OmeOrigin:
+        origin = self._origins[spec.name] = self._connect(spec)
+        return origin
 
-    def origin(self, name: str) -> Origin:
-        try:
-            return self._origins[name]
-        except KeyError as error:
-            raise NotFound(f"origin {name} is not part of the fleet") from error
+    def origin(self, name: str) -> OmeOrigin | None:
+        return self._origins.get(name)
+
+
+class OmeFleet:
+    """Implements the application's Fleet on what a FleetWatch knows. `pools` is the ingest pool of a classification,
+    `egress` its egress pool's playback URL where the topology does not say."""
+
+    def __init__(
+        self, watch: FleetWatch, connections: OmeConnections, pools: Mapping[Classification, str], interval: float
+    ) -> None:
+        self.watch = watch
+        self._connections = connections
+        self._pools = dict(pools)
+        self._interval = interval
+        self._refreshing = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Look at every origin once; who asks while that is done gets the same answer."""
+        if self._refreshing.locked():
+            async with self._refreshing:
+                return
+        async with self._refreshing:
+            await self.watch.refresh()
+
+    async def keep_fresh(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Until cancelled."""
+        while True:
+            await self.refresh()
+            await sleep(self._interval)
+
+    def candidates(self, classification: Classification, application: str, key: str) -> tuple[Candidate, ...]:
+        return self.watch.candidates(self._pools[classification], application, key)
+
+    def given_up(self) -> frozenset[str]:
+        return self.watch.given_up()
+
+    def leaving(self) -> frozenset[str]:
+        return self.watch.drained()
+
+    def origin(self, name: str) -> OmeOrigin:
+        found = self._connections.origin(name) if name in self.watch.topology.origins else None
+        if found is None:
+            raise NotFound(f"origin {name} is not part of the fleet")
+        return found
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._origins)
+        return tuple(self.watch.topology.origins)
+
+    def views(self) -> tuple[OriginView, ...]:
+        """How each of them fares, for people."""
+        return self.watch.snapshot()

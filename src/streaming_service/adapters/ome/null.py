@@ -26,10 +26,14 @@ class NullOme:
         parts = urlsplit(request.url)
         if parts.netloc == urlsplit(PLAYBACK_URL).netloc:
             return self._play(parts.path.strip("/").split("/"))
+        if parts.path.endswith("/apps"):
+            return _envelope(200, "OK", sorted(self._channels))
         return self._api(request, parts.path.split("/apps/")[-1].split("/"))
 
     def _api(self, request: Request, path: list[str]) -> Response:
         channels = self._channels.get(path[0])
+        if len(path) == 3 and path[1] == "streams" and channels and path[2] in channels:
+            return _envelope(200, "OK", {"name": path[2]})
         if len(path) < 2 or path[1] != "scheduledChannels" or channels is None:
             return _envelope(404, "Controller not found")
         if request.method == "POST":

@@ -1,12 +1,11 @@
 """Does a channel really play? Its playback side is asked as by a player, its API for what was made of the source."""
 
 import asyncio
-from collections.abc import Iterable
 
 from streaming_service.adapters.http import Caller, Request, Response
 from streaming_service.adapters.ome.client import OmeClient
 from streaming_service.adapters.ome.models import StreamState
-from streaming_service.adapters.ome.playlist import first_media, parse_multivariant
+from streaming_service.adapters.ome.playlist import Multivariant, first_media, parse_multivariant
 from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.placement import Placement
@@ -53,16 +52,16 @@ class OmeWatcher:
         if missing and not self._fitted:
             return PlayabilityReport(Playability.INCOMPLETE, f"manifest lacks {', '.join(missing)}")
         report = await self._media(manifest.variants[0][0])
-        return report if report.verdict is not Playability.PLAYABLE else await self._appearance(placement, missing)
+        return report if report.verdict is not Playability.PLAYABLE else await self._appearance(placement, manifest)
 
-    async def _appearance(self, placement: Placement, missing: Iterable[str]) -> PlayabilityReport:
+    async def _appearance(self, placement: Placement, manifest: Multivariant) -> PlayabilityReport:
         """What OME made of the source. A stream keeps for ever what it was told when it began."""
         try:
             state = await self._client.stream(placement.application, placement.stream)
         except NotFound:
             return PlayabilityReport(Playability.NOT_YET, "the stream left OME while it was looked at")
         rungs = self._rungs(placement, state)
-        lacking = [rung.name for rung in rungs if rung.name in set(missing)] if rungs == placement.rungs else []
+        lacking = manifest.missing(rungs)
         if self._fitted:
             held = {item.file_name.removesuffix(".m3u8") for output in state.outputs for item in output.playlists}
             lacking += [name for name in playlists(rungs, self._playlist, placement.ladder) if name not in held]

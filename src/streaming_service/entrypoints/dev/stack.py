@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from streaming_service.bootstrap import open_service
+from streaming_service.configuration import load
 from streaming_service.devkit.edge import StandInEdge
 from streaming_service.devkit.media.clip import make_clip
 from streaming_service.devkit.ome import StandInOme, Timing
@@ -23,7 +24,6 @@ from streaming_service.domain.signing.keyring import Keyring, SigningKey
 from streaming_service.entrypoints.serving import serve_http
 from streaming_service.entrypoints.worker import run_worker
 from streaming_service.errors import ConfigurationError
-from streaming_service.settings import load
 
 BUCKET = "uploads"
 VIEWER_TOKEN = "viewer-demo"
