@@ -20,6 +20,7 @@ from streaming_service.application.ports import (
     Receipt,
     RecordingState,
     Started,
+    StreamFigures,
 )
 from streaming_service.domain.access import READ_SCOPE, Viewer
 from streaming_service.domain.channel import Channel
@@ -154,6 +155,8 @@ class FakeOrigin:
     broken    media paths that never play
     silent    media paths without audio: they starve when audio is asked for
     stuck     streams that do not go away
+    counted   figures of streams; of others nobody watches
+    pace      media seconds that streams gain per second
     """
 
     def __init__(self, name: str, clock: FakeClock, applications: Sequence[str], faults: Faults | None = None) -> None:
@@ -173,6 +176,8 @@ class FakeOrigin:
         self.publishers: dict[str, datetime] = {}
         self.booted: datetime | None = clock.now() - timedelta(hours=1)
         self.during_listing: Callable[[], Any] | None = None
+        self.counted: dict[str, StreamFigures] = {}
+        self.pace = 1.0
 
     async def start(self, placement: Placement, now: datetime) -> Started:
         held = self._application(placement.application, "ome.start")
@@ -241,6 +246,14 @@ class FakeOrigin:
         if starved or not playing or wanted.media_path in self.broken:
             return PlayabilityReport(Playability.NOT_YET, "manifest answers 404")
         return PlayabilityReport(Playability.PLAYABLE, fitted=placement.rungs, appeared=since)
+
+    async def figures(self, application: str, stream: str) -> StreamFigures | None:
+        held = self._application(application, "ome.figures")
+        return self.counted.get(stream, StreamFigures(0, 1500.0, 0)) if stream in held else None
+
+    async def position(self, application: str, stream: str) -> float | None:
+        found = self._application(application, "ome.position").get(stream)
+        return (self.clock.now() - found[1]).total_seconds() * self.pace if found else None
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         found = self._application(placement.application, "ome.starved").get(placement.stream)
