@@ -85,7 +85,7 @@ class Statistics:
                 return replace(before, up=False, channels=_still(before.channels, serving))
             return replace(before, up=True, read_at=self._clock.now(), channels=channels)
 
-    async def _ask(self, name: str, serving: Iterable[Placed]) -> tuple[ChannelReading, ...]:
+    async def _ask(self, name: str, serving: Sequence[Placed]) -> tuple[ChannelReading, ...]:
         origin = self._fleet.origin(name)
         if not serving:
             await origin.booted_at()  # nothing else would tell that it is there

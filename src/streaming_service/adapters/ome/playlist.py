@@ -71,7 +71,7 @@ def end_of_media(text: str) -> float | None:
     if playlist is None or playlist.is_variant or playlist.is_endlist:
         return None
     # What is still being written has parts, no URI and, as the library reads it, no date.
-    begun = sum(part.duration for item in playlist.segments if not item.uri for part in item.parts)
+    begun = sum((part.duration or 0.0) for item in playlist.segments if not item.uri for part in item.parts)
     last = next((item for item in reversed(playlist.segments) if item.uri and item.program_date_time), None)
     if last is None or last.program_date_time is None:
         return None
