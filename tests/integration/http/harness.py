@@ -246,7 +246,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
             intake=intake,
             publish=publish,
             metrics=metrics,
-            views=ChannelViews("https://origin.test", manifest_path, key),
+            views=ChannelViews(lambda _: "https://origin.test", manifest_path, key, cdn_base_url=CDN),
             service_tokens=(SERVICE_TOKEN, OTHER_SERVICE_TOKEN),
             metrics_token=METRICS_TOKEN,
             body_limit=4096,
