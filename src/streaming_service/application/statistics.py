@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 from msgspec.structs import replace
 
-from streaming_service.application.ports import Clock, Fleet, Placed, Store
+from streaming_service.application.ports import Clock, Fleet, Origin, Placed, Store
 from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.statistics import ChannelReading, OriginReading, envelopes, slot_of
 from streaming_service.errors import NotFound, UpstreamError
@@ -75,27 +75,17 @@ class Statistics:
         async with self._slots:
             before = self._readings.get(origin) or OriginReading(origin=origin, up=False, asked_since=self._clock.now())
             try:
-                async with asyncio.timeout(self._timeout):
-                    channels = await self._ask(origin, serving)
+                ome = self._fleet.origin(origin)
             except NotFound:
                 return None
+            try:
+                async with asyncio.timeout(self._timeout):
+                    channels = await _ask(ome, serving)
             except (UpstreamError, TimeoutError) as error:
                 reason = str(error) or f"it took longer than {self._timeout:g} s"
                 log.warning("Failed to collect OME stats", origin=origin, reason=reason)
                 return replace(before, up=False, channels=_still(before.channels, serving))
             return replace(before, up=True, read_at=self._clock.now(), channels=channels)
-
-    async def _ask(self, name: str, serving: Sequence[Placed]) -> tuple[ChannelReading, ...]:
-        origin = self._fleet.origin(name)
-        if not serving:
-            await origin.booted_at()  # nothing else would tell that it is there
-        readings: list[ChannelReading] = []
-        for placed in serving:
-            found = await origin.figures(placed.application, placed.stream)
-            if found:
-                content_id, stream = placed.content_id, placed.stream
-                readings.append(ChannelReading(content_id, stream, found.viewers, found.bitrate_kbps, found.bytes_out))
-        return tuple(readings)
 
     async def _tell(self) -> None:
         """Once in each interval; what fails is tried again by the next pass, under the same ids."""
@@ -113,3 +103,15 @@ def _still(channels: Iterable[ChannelReading], serving: Iterable[Placed]) -> tup
     """Those that viewers are still sent to."""
     streams = {placed.stream for placed in serving}
     return tuple(channel for channel in channels if channel.stream in streams)
+
+
+async def _ask(origin: Origin, serving: Sequence[Placed]) -> tuple[ChannelReading, ...]:
+    if not serving:
+        await origin.booted_at()  # nothing else would tell that it is there
+    readings: list[ChannelReading] = []
+    for placed in serving:
+        found = await origin.figures(placed.application, placed.stream)
+        if found:
+            content_id, stream = placed.content_id, placed.stream
+            readings.append(ChannelReading(content_id, stream, found.viewers, found.bitrate_kbps, found.bytes_out))
+    return tuple(readings)

@@ -17,7 +17,7 @@ import structlog
 
 from streaming_service.application.dispatch import every
 from streaming_service.application.intake import Intake
-from streaming_service.application.ports import Ack, Message
+from streaming_service.application.ports import Ack, Clock, Message
 from streaming_service.bootstrap import Service
 from streaming_service.context import accept_correlation_id, correlation_id
 from streaming_service.domain.notification import Cause
@@ -25,6 +25,8 @@ from streaming_service.domain.notification import Cause
 log = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 5.0
+# Every worker looks for itself: it must not place channels on an origin that does not keep up.
+_PROGRESS_SECONDS = 10.0
 
 
 class UploadContext(Protocol):
@@ -66,8 +68,18 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         if findings.lost:
             service.worker_bell.ring()
 
-    async def refresh() -> None:
-        await service.monitoring.refresh()
+    poll_statistics = elected("statistics", settings.stats_interval_seconds)
+
+    async def polls_statistics() -> bool:
+        if await poll_statistics():
+            return True
+        service.statistics.resign()
+        return False
+
+    async def read_statistics() -> None:
+        if not service.fleet.names():
+            await service.fleet.refresh()  # this process has just begun
+        await service.statistics.run()
 
     async def handle(message: Message) -> Ack:
         return await handle_upload_event(message, service, source=settings.event_source)
@@ -82,7 +94,16 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
                 every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
                 name="reconciliation",
             ),
-            tasks.create_task(every(_REFRESH_SECONDS, refresh, clock=clock, name="monitoring", leader=_always)),
+            _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, _always, clock),
+            _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, _always, clock),
+            _often(
+                tasks,
+                "statistics",
+                settings.stats_interval_seconds,
+                read_statistics,
+                polls_statistics,
+                clock,
+            ),
         ]
         log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
         if service.events is None:
@@ -97,3 +118,14 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
 
 async def _always() -> bool:
     return True
+
+
+def _often(
+    tasks: asyncio.TaskGroup,
+    name: str,
+    seconds: float,
+    job: Callable[[], Awaitable[object]],
+    leader: Callable[[], Awaitable[bool]],
+    clock: Clock,
+) -> asyncio.Task[None]:
+    return tasks.create_task(every(seconds, job, clock=clock, name=name, leader=leader), name=name)

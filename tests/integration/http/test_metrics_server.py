@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
 
 from streaming_service import __version__
+from streaming_service.configuration import load
 from streaming_service.domain.statistics import ChannelReading, OriginReading
 from streaming_service.entrypoints.http.metrics_server import serve_worker_http
 from streaming_service.errors import ConfigurationError
@@ -30,9 +30,8 @@ class Worker:
 
 
 def make_worker(token: str | None = METRICS_TOKEN) -> Worker:
-    secret = SecretStr(token) if token else None
-    settings = Settings(app_env="test", http_host="127.0.0.1", metrics_access_token=secret, _env_file=None)
-    return Worker(settings, Metrics(), FallibleStore())
+    variables = {"APP_ENV": "test", "HTTP_HOST": "127.0.0.1"} | ({"METRICS_ACCESS_TOKEN": token} if token else {})
+    return Worker(load(variables, env_file=None), Metrics(), FallibleStore())
 
 
 @dataclass(frozen=True)
