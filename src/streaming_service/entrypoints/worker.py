@@ -68,19 +68,6 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         if findings.lost:
             service.worker_bell.ring()
 
-    poll_statistics = elected("statistics", settings.stats_interval_seconds)
-
-    async def polls_statistics() -> bool:
-        if await poll_statistics():
-            return True
-        service.statistics.resign()
-        return False
-
-    async def read_statistics() -> None:
-        if not service.fleet.names():
-            await service.fleet.refresh()  # this process has just begun
-        await service.statistics.run()
-
     async def handle(message: Message) -> Ack:
         return await handle_upload_event(message, service, source=settings.event_source)
 
@@ -94,16 +81,9 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
                 every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
                 name="reconciliation",
             ),
-            _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, _always, clock),
-            _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, _always, clock),
-            _often(
-                tasks,
-                "statistics",
-                settings.stats_interval_seconds,
-                read_statistics,
-                polls_statistics,
-                clock,
-            ),
+            _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, clock),
+            _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),
+            tasks.create_task(_keep_statistics(service, elected("statistics", settings.stats_interval_seconds))),
         ]
         log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
         if service.events is None:
@@ -120,12 +100,27 @@ async def _always() -> bool:
     return True
 
 
+async def _keep_statistics(service: Service, elected: Callable[[], Awaitable[bool]]) -> None:
+    async def leads() -> bool:
+        if await elected():
+            return True
+        service.statistics.resign()
+        return False
+
+    async def read() -> None:
+        if not service.fleet.names():
+            await service.fleet.refresh()  # this process has just begun
+        await service.statistics.run()
+
+    await every(service.settings.stats_interval_seconds, read, clock=service.clock, name="statistics", leader=leads)
+
+
 def _often(
     tasks: asyncio.TaskGroup,
     name: str,
     seconds: float,
     job: Callable[[], Awaitable[object]],
-    leader: Callable[[], Awaitable[bool]],
     clock: Clock,
 ) -> asyncio.Task[None]:
-    return tasks.create_task(every(seconds, job, clock=clock, name=name, leader=leader), name=name)
+    """In every worker."""
+    return tasks.create_task(every(seconds, job, clock=clock, name=name, leader=_always), name=name)
