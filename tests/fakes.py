@@ -133,9 +133,9 @@ class FragileStore(MemoryStore):
         return written
 
     async def owe(self, notifications: Sequence[Notification]) -> None:
-        if self.down:
-            raise self.down
+        self._check("store.owe")
         await super().owe(notifications)
+        self.faults.after()
 
     def _check(self, call: str) -> None:
         if self.down:

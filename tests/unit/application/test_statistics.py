@@ -236,6 +236,7 @@ async def test_analytics_is_told_once_in_an_interval() -> None:
 
     told = board.told()
     assert [fact["origin"] for fact in told] == ["ome-1", "ome-2"] * 3
+    assert board.world.faults.calls.count("store.owe") == 3
     assert told[0]["totals"] == {"channels": 1, "viewers": 3, "bitrateKbps": 2500.0, "bytesOut": 1000}
 
 
