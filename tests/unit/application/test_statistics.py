@@ -60,7 +60,8 @@ class Board:
         self.world.fleet.preferred = origin
         channel = await self.world.playing(number)
         assert channel.serving
-        self.world.fleet.origins[origin].counted[channel.serving.stream] = StreamFigures(viewers, 2500.0, 1000)
+        ome = next(ome for ome in self.world.origins if ome.name == origin)
+        ome.counted[channel.serving.stream] = StreamFigures(viewers, 2500.0, 1000)
         return channel
 
     async def run(self) -> list[str]:
