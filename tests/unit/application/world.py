@@ -126,7 +126,6 @@ class World:
             applications=("reels", "series"),
             stream_prefix="ss-",
             clock=self.clock,
-            gauges=self.meter,
         )
 
     async def accept(self, wish: ProvisionRequest | None = None) -> Outcome:

@@ -19,7 +19,7 @@ from streaming_service.adapters.ome.models import (
     ome_time,
 )
 from streaming_service.adapters.ome.watching import OmeWatcher
-from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started
+from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started, StreamFigures
 from streaming_service.domain.placement import Placement
 from streaming_service.errors import NotFound
 
@@ -120,6 +120,16 @@ class OmeOrigin:
 
     async def booted_at(self) -> datetime | None:
         return ome_moment((await self._client.server_statistics()).created_time)
+
+    async def figures(self, application: str, stream: str) -> StreamFigures | None:
+        try:
+            counted = await self._client.stream_statistics(application, stream)
+        except NotFound:
+            return None
+        return StreamFigures(counted.viewers, counted.bitrate_kbps, counted.total_bytes_out)
+
+    async def position(self, application: str, stream: str) -> float | None:
+        return await self._watcher.position(application, stream)
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         """OME waits for ever at position 0 for audio that the file does not have."""
