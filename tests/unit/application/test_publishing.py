@@ -125,7 +125,7 @@ async def test_an_ome_that_restarts_spoils_a_recording(world: World) -> None:
 async def test_a_copy_that_lacks_something_is_never_shown(world: World) -> None:
     world.bucket.incomplete.add(COPY)
     await recording(world)
-    await world.settle(within=60)
+    await world.settle(within=120)
 
     assert paths(world)[-1] == f"/{SECOND}master.m3u8"
     assert f"/{COPY}master.m3u8" not in paths(world)

@@ -15,8 +15,6 @@ log = structlog.get_logger(__name__)
 # A dump that is accepted before the playlists answer 200 begins at media time 0; the window for it is about a second.
 _BEGIN_PAUSE = 0.1
 _BEGIN_LOOKS = 150
-# A busy OME is still encoding when its program is over; what is concluded at once loses up to half a second (measured).
-_LAST_FRAMES_SECONDS = 2.0
 # OME writes the last segment when it is concluded, and needs a moment for that.
 _FLUSH_SECONDS = 0.6
 
@@ -74,7 +72,6 @@ class OmeRecorder:
 
     async def conclude(self, placement: Placement) -> None:
         """Raises NotFound when OME no longer knows the stream."""
-        await self._sleep(_LAST_FRAMES_SECONDS)
         await self._client.conclude_hls_live(placement.application, placement.stream)
         await self._sleep(_FLUSH_SECONDS)
         try:
