@@ -270,7 +270,9 @@ class FakeOrigin:
         self.looked.append(stream)
         if found is None or stream in self.still:
             return 100.0 if found else None
-        return (self.clock.now() - found[1]).total_seconds() * self.pace
+        position = (self.clock.now() - found[1]).total_seconds() * self.pace
+        once = found[0].recording and found[0].duration
+        return min(position, once) if once else position
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         found = self._application(placement.application, "ome.starved").get(placement.stream)
