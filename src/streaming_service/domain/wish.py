@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from streaming_service.domain.channel import Channel, accepted
-from streaming_service.domain.content import Classification, parse_protocol
+from streaming_service.domain.content import Classification, Protocol, parse_protocol
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.source import MediaMounts
 from streaming_service.domain.spec import ChannelSpec, Said
@@ -173,6 +173,8 @@ def _spec(
 ) -> ChannelSpec:
     said = {name: word.value for name, word in words.items()}
     source_uri, media_path = said["source"]
+    live = said.get("live", False)
+    protocol = said.get("protocol", parse_protocol(None, classification, "protocol"))
     return ChannelSpec(
         content_id=content_id,
         classification=classification,
@@ -180,9 +182,10 @@ def _spec(
         media_path=media_path,
         checksum=checksum,
         application=said.get("application", policy.applications[classification]),
-        protocol=said.get("protocol", parse_protocol(None, classification, "protocol")),
+        # What is live never comes to an end: there is no copy to wait for.
+        protocol=Protocol.LL_HLS if live else protocol,
         rungs=policy.ladders[classification].rungs,
-        live=said.get("live", False),
+        live=live,
         **{name: said.get(name) for name in _OPTIONAL},
     )
 

@@ -16,6 +16,7 @@ from streaming_service.entrypoints.worker import handle_upload_event
 from streaming_service.errors import StoreUnavailable
 
 _REFRESH_SECONDS = 2.0
+_SETTLE_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -50,6 +51,7 @@ async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await service.hooks.settled(_SETTLE_SECONDS)
 
 
 def api_context(service: Service) -> ApiContext:
@@ -74,12 +76,14 @@ def api_context(service: Service) -> ApiContext:
         playback=service.playback,
         administration=service.administration,
         intake=service.intake,
+        ingest=service.ingest,
         publish=publish,
         metrics=service.metrics,
         views=ChannelViews(
             settings.ome_playback_base_url or DRY_RUN_PLAYBACK_URL,
             service.provisioning.manifest_path,
             service.cache_key,
+            service.ingest.server,
         ),
         service_tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
         metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,

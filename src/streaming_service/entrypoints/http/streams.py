@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from streaming_service.application.ports import ChannelQuery
@@ -26,7 +26,7 @@ from streaming_service.entrypoints.http.parameters import (
     admin_cause,
     content_id_of,
 )
-from streaming_service.entrypoints.http.views import ChannelView, Moment
+from streaming_service.entrypoints.http.views import ChannelView, Moment, moment
 
 
 class ChannelList(Struct):
@@ -63,23 +63,48 @@ class Requested(Struct):
     status: str
 
 
+class IngestCredentials(Struct, rename="camel", omit_defaults=True):
+    """What an encoder needs. The key is never shown again."""
+
+    url: Annotated[str | None, Meta(description="RTMP server; null where none is configured.")]
+    stream_key: str
+    previous_key_valid_until: Annotated[Moment | None, Meta(description="Null when this is the first key.")]
+    srt_url: Annotated[str | None, Meta(description="The whole SRT address, with the key.")] = None
+    whip_url: Annotated[str | None, Meta(description="The whole WHIP address, with the key.")] = None
+
+
+class RotationRequested(Struct):
+    """What was set going, and the new key."""
+
+    status: str
+    ingest: IngestCredentials
+
+
+# An answer with a key in it is nobody else's.
+_SECRET = {"cache-control": "no-store"}
+
+
 @post(
     "/register",
     status_code=202,
-    summary="Accept an upload without Pub/Sub",
+    summary="Accept an upload without Pub/Sub, or a live content",
     operation_id="registerStream",
     operation_class=RegisterOperation,
     response_headers=[
         ResponseHeader("location", value="", documentation_only=True, description="Where the channel can be looked at.")
     ],
-    responses=refusals(400, *GUARDED, 413, 415, 422, 502),
+    responses=refusals(400, *GUARDED, 410, 413, 415, 422, 502),
 )
 async def register(
     request: Request[Any, Any, Any], api: Api, idempotency_key: IdempotencyKey = None
 ) -> Response[ChannelView]:
-    """The gateway's shape or the `data` object of `media.ready-for-stream`; the channel as it is now."""
-    channel = await api.intake.register(await json_body(request), idempotency_key, admin_cause())
-    return Response(api.views.channel(channel), headers={"location": f"/v1/admin/streams/{channel.content_id}"})
+    """The gateway's shape, the `data` object of `media.ready-for-stream`, or a live content; the channel as it is now.
+
+    A live content gets its first ingest key. It is in this answer and in no other.
+    """
+    made = await api.ingest.register(await json_body(request), idempotency_key, admin_cause())
+    location = {"location": f"/v1/admin/streams/{made.channel.content_id}"}
+    return Response(api.views.channel(made.channel, made.first), headers=location | (_SECRET if made.first else {}))
 
 
 @get("/", summary="List channels", operation_id="listStreams", responses=refusals(400, *GUARDED))
@@ -142,6 +167,30 @@ async def purge(api: Api, content_id: ContentId) -> Requested:
 
 
 @post(
+    "/{contentId:str}/rotate-ingest",
+    status_code=202,
+    summary="Make a new ingest key",
+    operation_id="rotateIngest",
+    responses=refusals(400, *GUARDED, 404, 410),
+)
+async def rotate_ingest(api: Api, content_id: ContentId) -> Response[RotationRequested]:
+    """The new key is good from now on and shown this once.
+
+    The one before is good until `previousKeyValidUntil`; whoever still pushes with it then is cut off. The CDN's caches
+    are emptied. On a content that is not live the key is good once it is.
+    """
+    made = await api.ingest.rotate(content_id_of(content_id), admin_cause())
+    credentials = IngestCredentials(
+        url=made.addresses.rtmp,
+        stream_key=made.key,
+        previous_key_valid_until=moment(made.previous_key_valid_until),
+        srt_url=made.addresses.srt,
+        whip_url=made.addresses.whip,
+    )
+    return Response(RotationRequested("rotation-requested", credentials), headers=_SECRET)
+
+
+@post(
     "/{contentId:str}/replay",
     status_code=202,
     summary="Converge again from the stored spec",
@@ -160,6 +209,6 @@ def _history(entry: HistoryEntry) -> HistoryView:
 
 streams_router = Router(
     "/v1/admin/streams",
-    route_handlers=[register, list_streams, get_stream, get_events, retire, purge, replay],
+    route_handlers=[register, list_streams, get_stream, get_events, retire, purge, rotate_ingest, replay],
     tags=["streams"],
 )

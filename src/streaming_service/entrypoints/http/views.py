@@ -1,11 +1,13 @@
 """A channel on the wire, exactly as other services read it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from streaming_service.application.ingest import Rotated
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import (
@@ -16,6 +18,7 @@ from streaming_service.domain.content import (
     Protocol,
     Rendition,
 )
+from streaming_service.domain.ingest import publisher_of
 from streaming_service.domain.state import Failure, Phase, Status
 
 Moment = Annotated[str, Meta(description="UTC with milliseconds.", examples=["2026-01-02T03:04:05.678Z"])]
@@ -60,6 +63,35 @@ class FailureView(Struct, rename="camel"):
     at: Moment
 
 
+class KeyView(Struct, rename="camel", omit_defaults=True):
+    """An ingest key, which itself is shown once, when it is made."""
+
+    id: Annotated[str, Meta(description="The beginning of its SHA-256: tells keys apart, and lets nobody in.")]
+    made_at: Moment
+    valid_until: Annotated[Moment | None, Meta(description="Only of keys that were rotated.")] = None
+
+
+class PublisherView(Struct, rename="camel", omit_defaults=True):
+    """Who pushes, as OME told us: a hint."""
+
+    address: str
+    port: int
+    protocol: str
+    since: Moment
+    until: Annotated[Moment | None, Meta(description="Cut off then: it came with an old key.")] = None
+
+
+class IngestView(Struct, rename="camel", omit_defaults=True):
+    """How a live content is pushed. With its first key, in the one answer that tells it."""
+
+    url: Annotated[str | None, Meta(description="RTMP server; null where none is configured.")]
+    keys: tuple[KeyView, ...]
+    publisher: PublisherView | None = None
+    stream_key: Annotated[str | None, Meta(description="The first key. It is never shown again.")] = None
+    srt_url: Annotated[str | None, Meta(description="The whole SRT address, with the key.")] = None
+    whip_url: Annotated[str | None, Meta(description="The whole WHIP address, with the key.")] = None
+
+
 class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """One content on OME. What is not known yet is left out."""
 
@@ -89,6 +121,8 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
     ingest_region: str | None = None
     availability_window: WindowView | None = None
     geo_restrictions: GeoView | None = None
+    live: Annotated[bool, Meta(description="It is pushed, not uploaded; its source is the slate.")] = False
+    ingest: IngestView | None = None
     generation: int
     spec_hash: str
     incarnation: int
@@ -99,20 +133,25 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ChannelViews:
-    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use."""
+    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use, `ingest_server`
+    says where encoders connect to."""
 
     def __init__(
         self,
         playback_base_url: str,
         manifest_path: Callable[[Channel], str],
         cache_key: Callable[[str, str], str],
+        ingest_server: Callable[[Channel], str | None] = lambda _: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._ingest_server = ingest_server
+        self._now = now
         self._origin = playback_base_url.rstrip("/")
         self._manifest_path = manifest_path
         self._cache_key = cache_key
 
-    def channel(self, channel: Channel) -> ChannelView:
-        """The whole channel."""
+    def channel(self, channel: Channel, first: Rotated | None = None) -> ChannelView:
+        """The whole channel, with the first key in the answer that made it."""
         spec = channel.spec
         path = self._manifest_path(channel)
         return ChannelView(
@@ -142,6 +181,8 @@ class ChannelViews:
             ingest_region=spec.ingest_region,
             availability_window=_window(spec.availability),
             geo_restrictions=_geo(spec.geo),
+            live=spec.live,
+            ingest=self._ingest(channel, first) if spec.live else None,
             generation=channel.generation,
             spec_hash=channel.spec_hash,
             incarnation=channel.incarnation,
@@ -150,6 +191,26 @@ class ChannelViews:
             retired_at=moment(channel.retired_at),
             failure=failure_view(channel.failure),
         )
+
+    def _ingest(self, channel: Channel, first: Rotated | None) -> IngestView:
+        publisher = publisher_of(channel, self._now())
+        shown = IngestView(
+            url=self._ingest_server(channel),
+            keys=tuple(
+                KeyView(key.digest[:12], to_wire(key.made_at), moment(key.valid_until)) for key in channel.ingest
+            ),
+            publisher=publisher
+            and PublisherView(
+                publisher.address,
+                publisher.port,
+                publisher.protocol,
+                to_wire(publisher.since),
+                moment(publisher.until),
+            ),
+        )
+        if first is None:
+            return shown
+        return replace(shown, stream_key=first.key, srt_url=first.addresses.srt, whip_url=first.addresses.whip)
 
 
 def moment(value: datetime | None) -> str | None:
