@@ -17,6 +17,7 @@ from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.placing import next_placement
 from streaming_service.application.seating import Seat
 from streaming_service.bootstrap import Service, wire
+from streaming_service.configuration import load
 from streaming_service.domain.access import READ_SCOPE
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.history import change
@@ -27,7 +28,6 @@ from streaming_service.entrypoints.http.protocol import HttpProtocol, Scope
 from streaming_service.entrypoints.http.rsgi import Answering, RsgiApp
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.serving import api_context
-from streaming_service.configuration import load
 from streaming_service.telemetry import configure_logging
 
 CONTENTS = 1000

@@ -14,9 +14,9 @@ from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.ports import Ack
 from streaming_service.bootstrap import Service, open_store, wire
+from streaming_service.configuration import load
 from streaming_service.domain.state import Status
 from streaming_service.entrypoints.worker import handle_upload_event, run_worker
-from streaming_service.configuration import load
 from streaming_service.settings import Settings
 
 _LATENCY_MS = 50

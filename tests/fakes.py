@@ -15,6 +15,7 @@ from streaming_service.application.ports import (
     CopyReport,
     CopyVerdict,
     MediaFacts,
+    Origin,
     Playability,
     PlayabilityReport,
     Receipt,
@@ -275,9 +276,9 @@ class FakeOrigin:
 class FakeFleet:
     """Origins by name, each with so many seats; new channels go to `preferred` while that has room."""
 
-    def __init__(self, *origins: FakeOrigin, capacity: int = 100) -> None:
-        self.origins = {origin.name: origin for origin in origins}
-        self.preferred = origins[0].name
+    def __init__(self, *origins: Origin, capacity: int = 100) -> None:
+        self.origins: dict[str, Origin] = {origin.name: origin for origin in origins}
+        self.preferred = origins[0].name if origins else ""
         self.capacity: defaultdict[str, int] = defaultdict(lambda: capacity)
         self.down: set[str] = set()
         self.emptied: set[str] = set()
@@ -294,7 +295,7 @@ class FakeFleet:
     def leaving(self) -> frozenset[str]:
         return frozenset(self.emptied)
 
-    def origin(self, name: str) -> FakeOrigin:
+    def origin(self, name: str) -> Origin:
         if name not in self.origins:
             raise NotFound(f"origin {name} is not part of the fleet")
         return self.origins[name]

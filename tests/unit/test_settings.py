@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streaming_service.configuration import Role, load, origins
+from streaming_service.configuration import Role, load, origins, require
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
@@ -228,7 +228,7 @@ def test_the_error_keeps_no_cause_that_could_show_a_value() -> None:
 
 def missing(*roles: Role, **environ: str) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
-        read(**environ).require(*roles)
+        require(read(**environ), *roles)
     return named(list(caught.value.problems))
 
 
@@ -236,7 +236,7 @@ def missing(*roles: Role, **environ: str) -> list[str]:
 def test_a_complete_configuration_suffices(roles: tuple[Role, ...]) -> None:
     settings = read(**COMPLETE)
 
-    assert settings.require(*roles) is settings
+    assert require(settings, *roles) is settings
     assert load(COMPLETE, None, roles) == settings
 
 
@@ -264,7 +264,7 @@ def test_each_role_asks_for_what_it_needs_and_no_more(name: str, roles: tuple[Ro
         if role in roles:
             assert missing(role, **without) == [name]
         else:
-            read(**without).require(role)
+            require(read(**without), role)
 
 
 def test_all_that_is_missing_is_said_once_and_at_once() -> None:
@@ -276,20 +276,20 @@ def test_all_that_is_missing_is_said_once_and_at_once() -> None:
 def test_development_does_without_service_tokens() -> None:
     environ = {name: value for name, value in COMPLETE.items() if not name.endswith("_TOKEN")}
 
-    read(**environ, APP_ENV="development").require("api")
+    require(read(**environ, APP_ENV="development"), "api")
 
 
 def test_a_dry_run_needs_no_ome() -> None:
     environ = {name: value for name, value in COMPLETE.items() if not name.startswith(("OME_API", "OME_PLAYBACK"))}
 
-    read(**environ, DRY_RUN_PROVISIONING="true").require("worker")
+    require(read(**environ, DRY_RUN_PROVISIONING="true"), "worker")
 
 
 @pytest.mark.parametrize("source", ["push", "embedded"])
 def test_only_pulling_needs_a_subscription(source: str) -> None:
     environ = {name: value for name, value in COMPLETE.items() if name != "PUBSUB_UPLOAD_SUBSCRIPTION"}
 
-    read(**environ, EVENT_SOURCE=source).require("worker")
+    require(read(**environ, EVENT_SOURCE=source), "worker")
 
 
 def test_postgres_needs_its_address_in_every_role() -> None:

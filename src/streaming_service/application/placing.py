@@ -22,8 +22,6 @@ def next_placement(
     starved = channel.failure is not None and channel.failure.code == NO_AUDIO
     duration = facts.duration if facts else spec.duration
     tolerance = _TOLERANCE if facts else _STATED_TOLERANCE
-    if facts and facts.duration and facts.shortest:
-        tolerance += facts.duration - facts.shortest  # one track ends before the other
     return Placement(
         incarnation=channel.incarnation + 1,
         origin=seat.origin,
@@ -40,5 +38,6 @@ def next_placement(
         # Of a source whose length nobody knows, no copy can be proved complete: it stays on OME.
         publish=publish and not spec.live and duration is not None,
         duration=None if spec.live else duration,
+        shortest=facts.shortest if facts and not spec.live else None,
         tolerance=tolerance,
     )

@@ -96,6 +96,7 @@ class Recorder:
                 ladder=placement.ladder,
                 duration=placement.duration or 0.0,
                 tolerance=placement.tolerance,
+                shortest=placement.shortest,
                 audio=placement.audio,
             )
         )

@@ -35,6 +35,7 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     live         it plays what is pushed to `ingest_stream`, and the file while nobody pushes
     publish      OME makes a VOD copy of it in the manifest bucket
     duration     of the source in seconds, where that is known, give or take `tolerance`
+    shortest     duration of the source's track that ends first, likewise
     fitted       the rungs it really has, once it was seen playing
     appeared     when OME says that its stream began: another moment later on means that OME restarted
     copy         the finished VOD copy; viewers are sent there, and the stream on OME is released
@@ -55,6 +56,7 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     live: bool = False
     publish: bool = False
     duration: float | None = None
+    shortest: float | None = None
     tolerance: float = 0.3
     fitted: tuple[Rung, ...] | None = None
     appeared: datetime | None = None

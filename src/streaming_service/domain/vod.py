@@ -17,7 +17,7 @@ from streaming_service.errors import InvalidInput
 _NAME = r"[A-Za-z0-9_-]{1,200}"
 _PREFIX = re.compile(rf"{COPY_FOLDER}/{_NAME}/{_NAME}/")
 _MAX_EXCESS = 2.0  # seconds; a repeated program or a slate adds a whole loop
-_MAX_DRIFT = 1.0  # seconds between the shortest and the longest track, unless the source's own differ by more
+_MAX_DRIFT = 1.0  # seconds between the shortest and the longest track, beside what the source's own differ by
 
 
 class Track(Struct, frozen=True):
@@ -50,20 +50,25 @@ def match_rungs(rungs: Iterable[Rung], sizes: Sequence[tuple[int, int]]) -> Mapp
     return matches
 
 
-def flaw_in_length(tracks: Sequence[Track], duration: float, tolerance: float) -> str:
+def flaw_in_length(
+    tracks: Sequence[Track], duration: float, tolerance: float, shortest_duration: float | None = None
+) -> str:
     """Why these tracks are not the whole source, once; empty when they are.
 
-    `duration` is the source's in seconds, `tolerance` what may be missing at the end of a track.
+    `duration` is the source's in seconds, `shortest_duration` that of its track which ends first, where that is
+    known; `tolerance` is what may be missing at the end of a track.
     """
+    least = duration if shortest_duration is None else min(duration, shortest_duration)
     shortest = min(tracks, key=lambda track: track.seconds)
     longest = max(tracks, key=lambda track: track.seconds)
     drift = longest.seconds - shortest.seconds
     if not duration > 0:
         return "the length of the source is not known, so that nothing proves a copy"
-    if shortest.seconds < duration - tolerance:
-        return f"{shortest.name} holds {shortest.seconds:.2f} s of {duration:.2f} s"
+    for track, wanted in ((shortest, least), (longest, duration)):
+        if track.seconds < wanted - tolerance:
+            return f"{track.name} holds {track.seconds:.2f} s of {wanted:.2f} s"
     if longest.seconds > duration + _MAX_EXCESS:
         return f"{longest.name} is too long: {longest.seconds:.2f} s of a source of {duration:.2f} s"
-    if drift > max(_MAX_DRIFT, tolerance):
+    if drift > max(_MAX_DRIFT, tolerance) + duration - least:
         return f"{longest.name} and {shortest.name} differ by {drift:.2f} s"
     return ""

@@ -16,9 +16,10 @@ from streaming_service.domain.content import (
     Rendition,
 )
 from streaming_service.domain.history import Change, change
+from streaming_service.domain.ingest_key import IngestKey
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.notification import Cause, Endpoint, Notification
-from streaming_service.domain.placement import Draining, Placement
+from streaming_service.domain.placement import Copy, Draining, Placement
 from streaming_service.domain.spec import ChannelSpec
 from streaming_service.domain.state import Failure, Phase, Status
 
@@ -78,7 +79,13 @@ def placement(incarnation: int = 1) -> Placement:
         audio=True,
         placed_at=NOW,
         started_at=NOW + SECOND,
+        seat=incarnation,
     )
+
+
+def published(number: int) -> Placement:
+    """One that plays from the bucket and holds nothing on OME."""
+    return replace(placement(number), publish=True, copy=Copy(NOW, 12.0, 40, 1_000_000))
 
 
 def full_channel() -> Channel:
@@ -94,12 +101,16 @@ def full_channel() -> Channel:
         bucket="uploads",
         storage_prefix="prefix",
         source_ready_at=NOW,
+        duration=12.5,
         incarnation=3,
         retries=2,
         retry_at=NOW + MINUTE,
         serving=placement(1),
         building=placement(2),
-        draining=(Draining(placement(3), NOW + MINUTE),),
+        draining=(Draining(placement(3), NOW + MINUTE), Draining(placement(4), NOW + MINUTE, copy=True)),
+        waiting_since=NOW,
+        renew_below=2,
+        ingest=(IngestKey("digest", NOW, NOW + MINUTE), IngestKey("newer", NOW)),
         announce=True,
         announcements=4,
         failure=Failure("ome_unavailable", "no answer: „später“ \N{LINE SEPARATOR} 😀", NOW),

@@ -20,6 +20,7 @@ from tests.contract.store.builders import (
     letter,
     notification,
     placement,
+    published,
 )
 
 pytestmark = pytest.mark.anyio
@@ -188,9 +189,12 @@ async def test_the_cursor_of_another_listing_is_refused(store: Store):
 
 async def test_what_is_on_ome(store: Store):
     await store.commit(accept(channel(1)), None)
-    await store.commit(accept(channel(2, serving=placement())), None)
-    await store.commit(accept(channel(3, building=placement())), None)
-    leaving = await store.commit(accept(channel(4, draining=(Draining(placement(), NOW),))), None)
+    await store.commit(accept(channel(2, serving=placement(2))), None)
+    await store.commit(accept(channel(3, building=placement(3))), None)
+    leaving = await store.commit(accept(channel(4, draining=(Draining(placement(4), NOW),))), None)
+    await store.commit(
+        accept(channel(5, serving=published(5), draining=(Draining(published(6), NOW, copy=True),))), None
+    )
 
     assert [item.content_id for item in await store.on_ome()] == [content_id(2), content_id(3), content_id(4)]
 
@@ -200,7 +204,7 @@ async def test_what_is_on_ome(store: Store):
 
 
 async def test_what_is_on_ome_is_complete_however_much_it_is(store: Store):
-    channels = [channel(number, serving=placement()) for number in range(1, 1102)]
+    channels = [channel(number, serving=placement(number)) for number in range(1, 1102)]
     await asyncio.gather(*(store.commit(accept(item), None) for item in channels))
 
     assert [item.content_id for item in await store.on_ome()] == [item.content_id for item in channels]

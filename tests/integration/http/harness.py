@@ -13,14 +13,15 @@ from msgspec.structs import replace as altered
 from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.content_service import NullCatalog
 from streaming_service.adapters.media import NullMediaLibrary
-from streaming_service.adapters.ome import StaticFleet
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.administration import Administration
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
+from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Ack, Message
-from streaming_service.application.provisioning import ConvergencePolicy, Provisioning
+from streaming_service.application.provisioning import Provisioning
+from streaming_service.application.seating import Seating
 from streaming_service.domain.access import Viewer
 from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
@@ -40,6 +41,7 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
+from tests.fakes import FakeFleet
 from tests.placements import placed as put
 
 SERVICE_TOKEN = "planted-service-token-4711"
@@ -190,9 +192,11 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
     def key(content_id: str, checksum: str) -> str:
         return cache_key(SIGNING_SECRET, content_id, checksum)
 
+    fleet = FakeFleet()
     provisioning = Provisioning(
         store=store,
-        fleet=StaticFleet([]),
+        fleet=fleet,
+        seating=Seating(store, fleet, lambda item: item.value, pick=lambda _: 0),
         media=NullMediaLibrary(),
         notifier=notifier,
         specs=SpecPolicy(

@@ -25,6 +25,8 @@ from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.ome import OmeClient, OmeOrigin
+from streaming_service.adapters.ome.dumping import OmeRecorder
+from streaming_service.adapters.ome.watching import OmeWatcher
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing
@@ -40,7 +42,10 @@ REAL = "OME_CONTRACT_API_URL" in os.environ
 class Ome:
     """One OME, a client and an origin of it, and what the test made there."""
 
-    def __init__(self, transport: AiohttpTransport, api_url: str, playback_url: str, token: str) -> None:
+    def __init__(
+        self, transport: AiohttpTransport, api_url: str, playback_url: str, token: str, dumps: str | None = None
+    ) -> None:
+        self.dumps = dumps
         self.api_url, self.playback_url, self.token = api_url, playback_url, token
         self._transport = transport
         self.prefix = f"it{secrets.token_hex(3)}-"
@@ -51,16 +56,16 @@ class Ome:
 
     def origin_with(self, *, fitted: bool) -> OmeOrigin:
         """`fitted`: as one that gets its ladders from our webhook."""
-        return OmeOrigin(
-            "default",
+        watcher = OmeWatcher(
             self.client,
             self._caller("ome-playback"),
             self._playback_url,
             playlist="master",
             timeout=5.0,
-            sleep=asyncio.sleep,
             fitted=fitted,
         )
+        recorder = OmeRecorder(self.client, self.dumps, playlist="master", sleep=asyncio.sleep) if self.dumps else None
+        return OmeOrigin("default", self.client, watcher, recorder, vhost="default", sleep=asyncio.sleep)
 
     def client_with(self, token: str, *, url: str | None = None, vhost: str = "default") -> OmeClient:
         caller = self._caller("ome", tolerated=frozenset({500}))

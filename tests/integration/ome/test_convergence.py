@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from streaming_service.adapters.ome import StaticFleet
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.reconciliation import Findings
 from streaming_service.devkit.ome import StandInOme
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.state import Status
-from tests.fakes import NOW
+from tests.fakes import NOW, FakeFleet
 from tests.integration.ome.conftest import Ome, stand_in, until
 from tests.unit.application.world import CAUSE, World, request
 
@@ -27,7 +26,9 @@ class Site:
         self.server = server
         self.ome = Ome(transport, server.api_url, server.playback_url, "key:secret")
         self.world = World()
-        self.world.provisioning._fleet = self.world.reconciliation._fleet = StaticFleet([self.ome.origin])
+        fleet = FakeFleet(self.ome.origin)
+        self.world.provisioning._fleet = self.world.provisioning._clearing._fleet = fleet
+        self.world.reconciliation._fleet = self.world.seating._fleet = fleet
 
     async def streams(self) -> frozenset[str]:
         return await self.ome.origin.streams("reels")

@@ -115,9 +115,10 @@ def test_a_source_whose_length_is_not_known_proves_nothing(duration: float) -> N
 
 
 def test_tracks_may_differ_by_as_much_as_those_of_the_source_do() -> None:
-    assert flaw_in_length(tracks(12.0, 9.0), 12.0, 3.3) == ""
-    assert "holds 8.60 s" in flaw_in_length(tracks(12.0, 8.6), 12.0, 3.3)
-    assert "differ by" in flaw_in_length(tracks(13.9, 8.8), 12.0, 3.3)
+    assert flaw_in_length(tracks(12.0, 9.0), 12.0, 0.3, 9.0) == ""
+    assert "holds 8.60 s" in flaw_in_length(tracks(12.0, 8.6), 12.0, 0.3, 9.0)
+    assert "holds 9.00 s of 12.00 s" in flaw_in_length(tracks(9.0, 9.0), 12.0, 0.3, 9.0), "all of it ends too early"
+    assert "differ by" in flaw_in_length(tracks(13.9, 8.8), 12.0, 0.3, 9.0)
 
 
 @given(st.floats(0.5, 40_000), st.lists(st.floats(-0.3, 0.69), min_size=1, max_size=5))

@@ -82,7 +82,7 @@ class _Copy:
         mended = self._mended(chunklists)
         corrected = sum(mended[name].seconds != chunklist.seconds for name, chunklist in chunklists.items())
         tracks = [Track(name, math.fsum(chunklist.seconds)) for name, chunklist in mended.items()]
-        if flaw := flaw_in_length(tracks, self._plan.duration, self._plan.tolerance):
+        if flaw := flaw_in_length(tracks, self._plan.duration, self._plan.tolerance, self._plan.shortest):
             raise Flawed(CopyVerdict.INCOMPLETE, flaw)
         written = {**{name: chunklist.text for name, chunklist in mended.items()}, **multivariant}
         report = CopyReport(

@@ -130,6 +130,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
     playlist   name of the playlist with all rungs
     rungs      the renditions that must be there, fitted to the source; `ladder` is what they were fitted from
     duration   of the source, of which `tolerance` may be missing at the end; both in seconds
+    shortest   duration of the track that ends first, where that is known
     """
 
     prefix: str
@@ -139,6 +140,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
     duration: float
     tolerance: float
     audio: bool
+    shortest: float | None = None
 
 
 class CopyVerdict(StrEnum):

@@ -14,7 +14,7 @@ from streaming_service.errors import InvalidInput, NotFound, UpstreamUnavailable
 from tests.unit.adapters.media.mp4_files import FILM, Bytes
 
 pytestmark = pytest.mark.anyio
-FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5)
+FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5, shortest=1.0)
 
 
 class Memory:

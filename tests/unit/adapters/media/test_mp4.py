@@ -24,7 +24,7 @@ from tests.unit.adapters.media.mp4_files import (
     track,
 )
 
-FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5)
+FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5, shortest=1.0)
 MDAT = box(b"mdat", bytes(1000))
 
 
@@ -62,15 +62,15 @@ def test_tracks_sides_and_duration_are_found(data: bytes) -> None:
 
 
 def test_a_film_without_sound_says_so() -> None:
-    assert facts(FTYP + movie(VIDEO)) == MediaFacts(True, False, 1280, 720, 12.5)
+    assert facts(FTYP + movie(VIDEO)) == MediaFacts(True, False, 1280, 720, 12.5, 1.0)
 
 
 def test_sound_alone_has_no_sides() -> None:
-    assert facts(FTYP + movie(AUDIO)) == MediaFacts(False, True, None, None, 12.5)
+    assert facts(FTYP + movie(AUDIO)) == MediaFacts(False, True, None, None, 12.5, 1.0)
 
 
 def test_a_movie_without_tracks_holds_nothing() -> None:
-    assert facts(FTYP + movie()) == MediaFacts(False, False, None, None, 12.5)
+    assert facts(FTYP + movie()) == MediaFacts(False, False, None, None, 12.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_of_two_pictures_the_enabled_one_counts() -> None:
 
 
 def test_sides_that_are_not_said_are_not_known() -> None:
-    assert facts(FTYP + movie(track(b"vide"))) == MediaFacts(True, False, None, None, 12.5)
+    assert facts(FTYP + movie(track(b"vide"))) == MediaFacts(True, False, None, None, 12.5, 1.0)
 
 
 def test_an_audio_track_with_nothing_in_it_is_no_audio() -> None:
-    assert facts(FTYP + movie(VIDEO, track(b"soun", units=0))) == MediaFacts(True, False, 1280, 720, 12.5)
+    assert facts(FTYP + movie(VIDEO, track(b"soun", units=0))) == MediaFacts(True, False, 1280, 720, 12.5, 1.0)
 
 
 def test_in_a_fragmented_file_the_tracks_are_filled_later() -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
-from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin, StaticFleet
+from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin
 from streaming_service.adapters.ome.null import API_URL, PLAYBACK_URL
-from streaming_service.domain.channel import Channel
+from streaming_service.adapters.ome.watching import OmeWatcher
 from streaming_service.domain.state import Status
-from streaming_service.errors import NotFound
+from tests.fakes import FakeFleet
 from tests.unit.adapters.servers import ManualClock
 from tests.unit.application.world import CAUSE, LADDER, World, request
 
@@ -30,13 +30,21 @@ def dry_origin(sleep: Callable[[float], Awaitable[None]]) -> OmeOrigin:
         context=dict,
     )
     client = OmeClient(caller, API_URL, access_token="key:secret")
-    return OmeOrigin("default", client, caller, PLAYBACK_URL, playlist="master", timeout=1.0, sleep=sleep)
+    watcher = OmeWatcher(client, caller, PLAYBACK_URL, playlist="master", timeout=1.0)
+    return OmeOrigin("default", client, watcher, None, vhost="default", sleep=sleep)
+
+
+def use(world: World, origin: OmeOrigin) -> None:
+    """Everything in this world goes to that origin."""
+    fleet = FakeFleet(origin)
+    world.provisioning._fleet = world.provisioning._clearing._fleet = fleet
+    world.reconciliation._fleet = world.seating._fleet = fleet
 
 
 @pytest.fixture
 def world() -> World:
     world = World()
-    world.provisioning._fleet = world.reconciliation._fleet = StaticFleet([dry_origin(world.clock.sleep)])
+    use(world, dry_origin(world.clock.sleep))
     return world
 
 
@@ -74,7 +82,7 @@ async def test_a_pass_of_the_reconciler_finds_nothing_to_do(world: World) -> Non
 
 async def test_a_process_that_starts_again_makes_everything_again(world: World) -> None:
     await world.playing()
-    world.provisioning._fleet = world.reconciliation._fleet = StaticFleet([dry_origin(world.clock.sleep)])
+    use(world, dry_origin(world.clock.sleep))
 
     assert (await world.reconcile()).lost == 1
     await world.settle()
@@ -89,11 +97,5 @@ async def test_retiring_leaves_nothing(world: World) -> None:
     assert await held(world) == frozenset()
 
 
-async def test_a_fleet_knows_its_origins(world: World) -> None:
-    fleet = StaticFleet([dry_origin(world.clock.sleep)])
-    channel: Channel = await world.playing()
-
-    assert fleet.names() == ("default",)
-    assert fleet.choose(channel) == "default"
-    with pytest.raises(NotFound, match="elsewhere"):
-        fleet.origin("elsewhere")
+async def test_it_has_the_applications_that_are_configured(world: World) -> None:
+    assert await dry_origin(world.clock.sleep).applications() == {"reels", "series"}
