@@ -22,10 +22,10 @@ class Verdict(Struct, frozen=True):
 
 
 class IngestGate(Protocol):
-    """Who may publish. Asked on the way of an encoder's connect, so it answers from memory where it can."""
+    """Who may publish. OME waits for the answer, and takes none for a no."""
 
     async def admit(self, asked: Admission) -> Verdict:
-        """Raises nothing: OME takes an error for a no, and an encoder then gives up."""
+        """Raises nothing."""
         ...
 
     def closed(self, asked: Admission) -> None:

@@ -1,13 +1,12 @@
-"""Who may push to which live content, in memory, for encoders that cannot wait for the store."""
+"""Who may push to which live content, for encoders that cannot wait long: in memory for when the store is away."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from msgspec import Struct
 
 from streaming_service.application.look_up import LookUp
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.ingest_key import IngestKey, admits
+from streaming_service.domain.ingest_key import IngestKey
 from streaming_service.domain.state import Status
 
 
@@ -21,8 +20,11 @@ class Pushable(Struct, frozen=True):
 
 
 class IngestDirectory:
-    """Content id → its keys. What is in memory is as old as the last refresh, but that a key's grace is over shows in
-    the key itself."""
+    """Content id → its keys.
+
+    Encoders come seldom, so the store is asked about each: what is in memory is as old as the last refresh, and would
+    let somebody in for ever whose key was rotated since then. While the store does not answer it is good enough.
+    """
 
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
@@ -36,17 +38,11 @@ class IngestDirectory:
         found = ((channel.content_id, _pushable(channel)) for channel in channels)
         self._known = {content_id: item for content_id, item in found if item.live and not item.retired}
 
-    async def find(self, content_id: str, key: str, now: datetime) -> Pushable | None:
-        """From memory where that admits the key; otherwise it may be newer than what is known, and the store is asked.
-
-        None for an unknown content. Raises nothing.
-        """
-        known = self._known.get(content_id)
-        if known and admits(known.keys, key, now):
-            return known
+    async def find(self, content_id: str) -> Pushable | None:
+        """As the store has it, or else as it was known last. None for an unknown content. Raises nothing."""
         channel = await self._look_up.channel(content_id)
         if channel is None:
-            return known
+            return self._known.get(content_id)
         found = _pushable(channel)
         if found.live and not found.retired:
             self._known[content_id] = found

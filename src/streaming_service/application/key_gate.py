@@ -25,12 +25,12 @@ class KeyGate:
         self._clock = clock
 
     async def admit(self, asked: Admission) -> Verdict:
-        """From memory, as a rule. An old key lets in for what is left of its grace."""
+        """An old key lets in for what is left of its grace."""
         application, key = asked.target
         content_id, now = content_of(key), self._clock.now()
         if content_id is None:
             return _no("the stream name is no stream key")
-        found = await self._directory.find(content_id, key, now)
+        found = await self._directory.find(content_id)
         if found is None:
             return _no("no such stream key, or the store does not answer")
         if found.retired:

@@ -10,6 +10,7 @@ from streaming_service.application.ports import Ack, Message
 from streaming_service.bootstrap import Service
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.ingest_views import IngestViews
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
@@ -83,7 +84,7 @@ def api_context(service: Service) -> ApiContext:
             settings.ome_playback_base_url or DRY_RUN_PLAYBACK_URL,
             service.provisioning.manifest_path,
             service.cache_key,
-            service.ingest.server,
+            ingest=IngestViews(service.ingest.server),
         ),
         service_tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
         metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,

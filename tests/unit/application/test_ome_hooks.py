@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from streaming_service.application.ome_hooks import ClosedGate, Verdict
+from streaming_service.application.admission import ClosedGate, Verdict
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ome_webhook import sign
 from streaming_service.domain.placement import stream_name

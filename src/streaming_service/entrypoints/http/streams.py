@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import QueryParameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from streaming_service.application.ports import ChannelQuery
@@ -17,6 +17,8 @@ from streaming_service.domain.state import Status
 from streaming_service.entrypoints.http.bodies import json_body
 from streaming_service.entrypoints.http.body_schemas import RegisterOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
+from streaming_service.entrypoints.http.ingest_views import SECRET, IngestCredentials, credentials
+from streaming_service.entrypoints.http.moments import Moment
 from streaming_service.entrypoints.http.parameters import (
     Api,
     ContentId,
@@ -26,7 +28,7 @@ from streaming_service.entrypoints.http.parameters import (
     admin_cause,
     content_id_of,
 )
-from streaming_service.entrypoints.http.views import ChannelView, Moment, moment
+from streaming_service.entrypoints.http.views import ChannelView
 
 
 class ChannelList(Struct):
@@ -63,25 +65,11 @@ class Requested(Struct):
     status: str
 
 
-class IngestCredentials(Struct, rename="camel", omit_defaults=True):
-    """What an encoder needs. The key is never shown again."""
-
-    url: Annotated[str | None, Meta(description="RTMP server; null where none is configured.")]
-    stream_key: str
-    previous_key_valid_until: Annotated[Moment | None, Meta(description="Null when this is the first key.")]
-    srt_url: Annotated[str | None, Meta(description="The whole SRT address, with the key.")] = None
-    whip_url: Annotated[str | None, Meta(description="The whole WHIP address, with the key.")] = None
-
-
 class RotationRequested(Struct):
     """What was set going, and the new key."""
 
     status: str
     ingest: IngestCredentials
-
-
-# An answer with a key in it is nobody else's.
-_SECRET = {"cache-control": "no-store"}
 
 
 @post(
@@ -104,7 +92,7 @@ async def register(
     """
     made = await api.ingest.register(await json_body(request), idempotency_key, admin_cause())
     location = {"location": f"/v1/admin/streams/{made.channel.content_id}"}
-    return Response(api.views.channel(made.channel, made.first), headers=location | (_SECRET if made.first else {}))
+    return Response(api.views.channel(made.channel, made.first), headers=location | (SECRET if made.first else {}))
 
 
 @get("/", summary="List channels", operation_id="listStreams", responses=refusals(400, *GUARDED))
@@ -180,14 +168,7 @@ async def rotate_ingest(api: Api, content_id: ContentId) -> Response[RotationReq
     are emptied. On a content that is not live the key is good once it is.
     """
     made = await api.ingest.rotate(content_id_of(content_id), admin_cause())
-    credentials = IngestCredentials(
-        url=made.addresses.rtmp,
-        stream_key=made.key,
-        previous_key_valid_until=moment(made.previous_key_valid_until),
-        srt_url=made.addresses.srt,
-        whip_url=made.addresses.whip,
-    )
-    return Response(RotationRequested("rotation-requested", credentials), headers=_SECRET)
+    return Response(RotationRequested("rotation-requested", credentials(made)), headers=SECRET)
 
 
 @post(

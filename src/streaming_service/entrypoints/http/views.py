@@ -1,11 +1,9 @@
 """A channel on the wire, exactly as other services read it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from streaming_service.application.ingest import Rotated
 from streaming_service.domain.channel import Channel
@@ -18,10 +16,9 @@ from streaming_service.domain.content import (
     Protocol,
     Rendition,
 )
-from streaming_service.domain.ingest import publisher_of
 from streaming_service.domain.state import Failure, Phase, Status
-
-Moment = Annotated[str, Meta(description="UTC with milliseconds.", examples=["2026-01-02T03:04:05.678Z"])]
+from streaming_service.entrypoints.http.ingest_views import IngestView, IngestViews
+from streaming_service.entrypoints.http.moments import Moment, moment
 
 
 class DrmView(Struct, rename="camel"):
@@ -61,35 +58,6 @@ class FailureView(Struct, rename="camel"):
     code: str
     detail: str
     at: Moment
-
-
-class KeyView(Struct, rename="camel", omit_defaults=True):
-    """An ingest key, which itself is shown once, when it is made."""
-
-    id: Annotated[str, Meta(description="The beginning of its SHA-256: tells keys apart, and lets nobody in.")]
-    made_at: Moment
-    valid_until: Annotated[Moment | None, Meta(description="Only of keys that were rotated.")] = None
-
-
-class PublisherView(Struct, rename="camel", omit_defaults=True):
-    """Who pushes, as OME told us: a hint."""
-
-    address: str
-    port: int
-    protocol: str
-    since: Moment
-    until: Annotated[Moment | None, Meta(description="Cut off then: it came with an old key.")] = None
-
-
-class IngestView(Struct, rename="camel", omit_defaults=True):
-    """How a live content is pushed. With its first key, in the one answer that tells it."""
-
-    url: Annotated[str | None, Meta(description="RTMP server; null where none is configured.")]
-    keys: tuple[KeyView, ...]
-    publisher: PublisherView | None = None
-    stream_key: Annotated[str | None, Meta(description="The first key. It is never shown again.")] = None
-    srt_url: Annotated[str | None, Meta(description="The whole SRT address, with the key.")] = None
-    whip_url: Annotated[str | None, Meta(description="The whole WHIP address, with the key.")] = None
 
 
 class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -133,25 +101,23 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ChannelViews:
-    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use, `ingest_server`
-    says where encoders connect to."""
+    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use."""
 
     def __init__(
         self,
         playback_base_url: str,
         manifest_path: Callable[[Channel], str],
         cache_key: Callable[[str, str], str],
-        ingest_server: Callable[[Channel], str | None] = lambda _: None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        ingest: IngestViews,
     ) -> None:
-        self._ingest_server = ingest_server
-        self._now = now
+        self._ingest = ingest
         self._origin = playback_base_url.rstrip("/")
         self._manifest_path = manifest_path
         self._cache_key = cache_key
 
     def channel(self, channel: Channel, first: Rotated | None = None) -> ChannelView:
-        """The whole channel, with the first key in the answer that made it."""
+        """The whole channel; `first` is the key of a live one when that was made just now."""
         spec = channel.spec
         path = self._manifest_path(channel)
         return ChannelView(
@@ -182,7 +148,7 @@ class ChannelViews:
             availability_window=_window(spec.availability),
             geo_restrictions=_geo(spec.geo),
             live=spec.live,
-            ingest=self._ingest(channel, first) if spec.live else None,
+            ingest=self._ingest.ingest(channel, first) if spec.live else None,
             generation=channel.generation,
             spec_hash=channel.spec_hash,
             incarnation=channel.incarnation,
@@ -191,31 +157,6 @@ class ChannelViews:
             retired_at=moment(channel.retired_at),
             failure=failure_view(channel.failure),
         )
-
-    def _ingest(self, channel: Channel, first: Rotated | None) -> IngestView:
-        publisher = publisher_of(channel, self._now())
-        shown = IngestView(
-            url=self._ingest_server(channel),
-            keys=tuple(
-                KeyView(key.digest[:12], to_wire(key.made_at), moment(key.valid_until)) for key in channel.ingest
-            ),
-            publisher=publisher
-            and PublisherView(
-                publisher.address,
-                publisher.port,
-                publisher.protocol,
-                to_wire(publisher.since),
-                moment(publisher.until),
-            ),
-        )
-        if first is None:
-            return shown
-        return replace(shown, stream_key=first.key, srt_url=first.addresses.srt, whip_url=first.addresses.whip)
-
-
-def moment(value: datetime | None) -> str | None:
-    """A moment on the wire, or nothing."""
-    return None if value is None else to_wire(value)
 
 
 def failure_view(failure: Failure | None) -> FailureView | None:
