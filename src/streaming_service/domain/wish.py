@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from streaming_service.domain.channel import Channel, accepted
-from streaming_service.domain.content import Classification, Protocol, parse_protocol
+from streaming_service.domain.content import Classification, parse_protocol
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.source import MediaMounts
 from streaming_service.domain.spec import ChannelSpec, Said
@@ -173,8 +173,6 @@ def _spec(
 ) -> ChannelSpec:
     said = {name: word.value for name, word in words.items()}
     source_uri, media_path = said["source"]
-    live = said.get("live", False)
-    protocol = said.get("protocol", parse_protocol(None, classification, "protocol"))
     return ChannelSpec(
         content_id=content_id,
         classification=classification,
@@ -182,10 +180,9 @@ def _spec(
         media_path=media_path,
         checksum=checksum,
         application=said.get("application", policy.applications[classification]),
-        # What is live never comes to an end: there is no copy to wait for.
-        protocol=Protocol.LL_HLS if live else protocol,
+        protocol=said.get("protocol", parse_protocol(None, classification, "protocol")),
         rungs=policy.ladders[classification].rungs,
-        live=live,
+        live=said.get("live", False),
         **{name: said.get(name) for name in _OPTIONAL},
     )
 

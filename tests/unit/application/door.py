@@ -107,7 +107,7 @@ class Door:
         }
         return OmeHooks(**{**parts, **changes})
 
-    async def channel(self, ladder: Ladder = OWN, *, audio: bool = True) -> Channel:
+    async def channel(self, ladder: Ladder = OWN, *, audio: bool = True, live: bool = False) -> Channel:
         spec = ChannelSpec(
             content_id=CONTENT,
             classification=Classification.REEL,
@@ -117,8 +117,9 @@ class Door:
             application="reels",
             protocol=Protocol.LL_HLS,
             rungs=ladder.rungs,
+            live=live,
         )
-        made = put(accepted(spec, NOW, NOW), NOW, origin="default", stream=STREAM, audio=audio)
+        made = put(accepted(spec, NOW, NOW), NOW, origin="default", stream=STREAM, audio=audio, live=live)
         return await self.store.commit(change(made, "test", CAUSE), None)
 
     async def asks(self, stream: str = STREAM, **changes: Any) -> dict[str, Any]:

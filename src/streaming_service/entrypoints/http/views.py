@@ -137,7 +137,8 @@ class ChannelViews:
             retries=channel.retries,
             source_asset_uri=spec.source_uri,
             ome_application=spec.application,
-            protocol=spec.protocol,
+            # What is live never comes to an end: there is no copy to wait for.
+            protocol=Protocol.LL_HLS if spec.live else spec.protocol,
             ready_at=moment(channel.ready_at),
             gcs_bucket=spec.bucket,
             storage_prefix=spec.storage_prefix,
