@@ -14,9 +14,6 @@ from streaming_service.domain.ingest_key import IngestKey
 from streaming_service.domain.publisher import Publisher
 from streaming_service.entrypoints.http.moments import Moment, moment
 
-# An answer with a key in it is nobody else's.
-SECRET = {"cache-control": "no-store"}
-
 _Server = Annotated[str | None, Meta(description="RTMP server, to which encoders add the key; null: not configured.")]
 _Srt = Annotated[str | None, Meta(description="The whole SRT address, with the key.")]
 _Whip = Annotated[str | None, Meta(description="The whole WHIP address, with the key.")]

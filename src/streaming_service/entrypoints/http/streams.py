@@ -17,7 +17,7 @@ from streaming_service.domain.state import Status
 from streaming_service.entrypoints.http.bodies import json_body
 from streaming_service.entrypoints.http.body_schemas import RegisterOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
-from streaming_service.entrypoints.http.ingest_views import SECRET, IngestCredentials, credentials
+from streaming_service.entrypoints.http.ingest_views import IngestCredentials, credentials
 from streaming_service.entrypoints.http.moments import Moment
 from streaming_service.entrypoints.http.parameters import (
     Api,
@@ -92,7 +92,7 @@ async def register(
     """
     made = await api.ingest.register(await json_body(request), idempotency_key, admin_cause())
     location = {"location": f"/v1/admin/streams/{made.channel.content_id}"}
-    return Response(api.views.channel(made.channel, made.first), headers=location | (SECRET if made.first else {}))
+    return Response(api.views.channel(made.channel, made.first), headers=location)
 
 
 @get("/", summary="List channels", operation_id="listStreams", responses=refusals(400, *GUARDED))
@@ -161,14 +161,14 @@ async def purge(api: Api, content_id: ContentId) -> Requested:
     operation_id="rotateIngest",
     responses=refusals(400, *GUARDED, 404, 410),
 )
-async def rotate_ingest(api: Api, content_id: ContentId) -> Response[RotationRequested]:
+async def rotate_ingest(api: Api, content_id: ContentId) -> RotationRequested:
     """The new key is good from now on and shown this once.
 
     The one before is good until `previousKeyValidUntil`; whoever still pushes with it then is cut off. The CDN's caches
     are emptied. On a content that is not live the key is good once it is.
     """
     made = await api.ingest.rotate(content_id_of(content_id), admin_cause())
-    return Response(RotationRequested("rotation-requested", credentials(made)), headers=SECRET)
+    return RotationRequested("rotation-requested", credentials(made))
 
 
 @post(
