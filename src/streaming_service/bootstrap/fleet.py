@@ -47,7 +47,17 @@ def wire_fleet(settings: Settings, specs: SpecPolicy, store: Store, clock: Clock
         default_capacity=_DRY_RUN_CAPACITY if settings.dry_run_provisioning else settings.ome_origin_capacity,
         timeout=2 * settings.ome_timeout_ms / 1000,
     )
-    return OmeFleet(watch, connections, pools, settings.origin_poll_seconds)
+    return OmeFleet(
+        watch,
+        connections,
+        pools=pools,
+        egress={
+            Classification.REEL: pool_name("OME_REELS_EGRESS_POOL", settings.ome_reels_egress_pool),
+            Classification.SERIES: pool_name("OME_SERIES_EGRESS_POOL", settings.ome_series_egress_pool),
+        },
+        playback_url=settings.ome_playback_base_url or dry_run.PLAYBACK_URL,
+        interval=settings.origin_poll_seconds,
+    )
 
 
 def topology_source(settings: Settings, clock: Clock) -> TopologySource:

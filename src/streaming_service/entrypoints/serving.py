@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from streaming_service import __version__
-from streaming_service.adapters.ome.null import PLAYBACK_URL as DRY_RUN_PLAYBACK_URL
 from streaming_service.application.ports import Ack, Message
 from streaming_service.bootstrap import Service
 from streaming_service.entrypoints.http.app import build_app
@@ -81,10 +80,12 @@ def api_context(service: Service) -> ApiContext:
         publish=publish,
         metrics=service.metrics,
         views=ChannelViews(
-            settings.ome_playback_base_url or DRY_RUN_PLAYBACK_URL,
+            service.fleet.playback_base,
             service.provisioning.manifest_path,
             service.cache_key,
             ingest=IngestViews(service.ingest.server),
+            cdn_base_url=settings.cdn_base_url or "",
+            bucket=settings.gcs_manifest_bucket,
         ),
         service_tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
         metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,

@@ -263,7 +263,9 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
             ingest=ingest,
             publish=publish,
             metrics=metrics,
-            views=ChannelViews("https://origin.test", manifest_path, key, ingest=IngestViews(ingest.server)),
+            views=ChannelViews(
+                lambda _: "https://origin.test", manifest_path, key, ingest=IngestViews(ingest.server), cdn_base_url=CDN
+            ),
             service_tokens=(SERVICE_TOKEN, OTHER_SERVICE_TOKEN),
             metrics_token=METRICS_TOKEN,
             body_limit=4096,

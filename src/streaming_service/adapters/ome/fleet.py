@@ -7,6 +7,7 @@ from streaming_service.adapters.ome.origin import OmeOrigin
 from streaming_service.application.fleet_watch import FleetWatch, OriginView
 from streaming_service.application.ports import Candidate
 from streaming_service.domain.content import Classification
+from streaming_service.domain.fleet.placement import rendezvous
 from streaming_service.domain.fleet.topology import OriginSpec
 from streaming_service.errors import NotFound
 
@@ -27,15 +28,27 @@ class OmeConnections:
 
 
 class OmeFleet:
-    """Implements the application's Fleet on what a FleetWatch knows. `pools` is the ingest pool of a classification,
-    `egress` its egress pool's playback URL where the topology does not say."""
+    """Implements the application's Fleet on what a FleetWatch knows.
+
+    `pools` and `egress` name the ingest and the egress pool of each classification; `playback_url` is where an egress
+    pool answers of which the topology does not say it. `interval` is the pause between two looks, in seconds.
+    """
 
     def __init__(
-        self, watch: FleetWatch, connections: OmeConnections, pools: Mapping[Classification, str], interval: float
+        self,
+        watch: FleetWatch,
+        connections: OmeConnections,
+        *,
+        pools: Mapping[Classification, str],
+        egress: Mapping[Classification, str],
+        playback_url: str,
+        interval: float,
     ) -> None:
         self.watch = watch
         self._connections = connections
         self._pools = dict(pools)
+        self._egress = dict(egress)
+        self._playback_url = playback_url
         self._interval = interval
         self._refreshing = asyncio.Lock()
 
@@ -70,6 +83,20 @@ class OmeFleet:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.watch.topology.origins)
+
+    def playback_base(self, classification: Classification) -> str:
+        """Where the egress pool answers playback."""
+        pool = self.watch.topology.pools.get(self._egress[classification])
+        return (pool.playback_url if pool else None) or self._playback_url
+
+    def ingest_base(self, origin: str | None, classification: Classification, key: str) -> str | None:
+        """The RTMP address of that origin; without one, of the origin that a channel with this key would go to."""
+        origins = self.watch.topology.origins
+        if origin is None:
+            names = [spec.name for spec in self.watch.topology.origins_of(self._pools[classification])]
+            origin = next(iter(rendezvous(key, names)), None)
+        spec = origins.get(origin) if origin else None
+        return spec.ingest_url if spec else None
 
     def views(self) -> tuple[OriginView, ...]:
         """How each of them fares, for people."""

@@ -67,8 +67,8 @@ async def _show(info: StackInfo, sample: Path, directory: Path) -> None:
 
 
 async def _publish(info: StackInfo, transport: AiohttpTransport, upload: Upload) -> str:
-    url = await Publisher(info, transport, _say).publish(upload)
-    _print(f"\n{_tint(_BOLD)}ready: {url}{_tint(_PLAIN)}")
+    async for state, url in Publisher(info, transport, _say).publish(upload):
+        _print(f"\n{_tint(_BOLD)}{state}: {url}{_tint(_PLAIN)}\n")
     return upload.content_id
 
 

@@ -69,18 +69,25 @@ class Publisher:
         self._say = say
         self._began = time.monotonic()
 
-    async def publish(self, upload: Upload) -> str:
-        """Gives the signed URL that a viewer was handed. Raises StreamingServiceError when it will not play."""
+    async def publish(self, upload: Upload) -> AsyncGenerator[tuple[str, str]]:
+        """Gives the signed URL that a viewer is handed: as soon as it is `ready`, and when its copy is `published`.
+
+        Raises StreamingServiceError when it will not play.
+        """
         key = await asyncio.to_thread(upload.store, Path(self._info.media))
         event = upload.event(key)
         await self._send(event)
         self._step("event accepted", f"media.uploaded · {upload.file.name} · content {upload.content_id}")
-        async for entry in self._history(upload.content_id):
-            self._narrate(entry)
-            if entry["status"] == "failed":
-                raise StreamingServiceError(f"provisioning failed: {entry['reason']}")
-        await self._deliveries(upload.content_id)
-        return await self._manifest(upload.content_id)
+        shown = ""
+        async for entry, phase in self._history(upload.content_id):
+            if entry:
+                self._narrate(entry)
+                if entry["status"] == "failed":
+                    raise StreamingServiceError(f"provisioning failed: {entry['reason']}")
+            elif phase != shown:
+                shown = phase
+                await self._deliveries(upload.content_id)
+                yield ("published" if phase == "published" else "ready"), await self._manifest(upload.content_id)
 
     def _step(self, what: str, details: str) -> None:
         self._say(time.monotonic() - self._began, what, details)
@@ -93,6 +100,8 @@ class Publisher:
                 self._step("channel created on OME", entry["reason"])
             case "playable":
                 self._step("manifest playable", entry["reason"])
+            case "published":
+                self._step("copy published", entry["reason"])
             case "retry" | "failed" | "lost":
                 self._step(f"provisioning: {entry['action']}", entry["reason"])
             case _:
@@ -104,8 +113,11 @@ class Publisher:
         body = {"message": {"data": data, "messageId": event["uploadId"]}, "subscription": "dev"}
         await self._call("POST", "/internal/events/pubsub", msgspec.json.encode(body))
 
-    async def _history(self, content_id: str) -> AsyncGenerator[dict[str, Any]]:
-        """New history entries, oldest first, until the channel serves what was published or has failed for good."""
+    async def _history(self, content_id: str) -> AsyncGenerator[tuple[dict[str, Any] | None, str]]:
+        """New history entries, oldest first, and in between, without an entry, the phase in which it is ready.
+
+        Ends when there is nothing to come: the copy is published, or none is made.
+        """
         seen = 0
         while True:
             # The channel first: its history then tells at least how it came there.
@@ -113,10 +125,12 @@ class Publisher:
             answer = await self._call("GET", f"/v1/admin/streams/{content_id}/events")
             entries = list(reversed(answer["items"]))
             for entry in entries[seen:]:
-                yield entry
+                yield entry, channel["phase"]
             seen = len(entries)
-            if channel["phase"] == "playable" and channel["status"] == "ready":
-                return
+            if channel["phase"] in {"playable", "published"} and channel["status"] == "ready":
+                yield None, channel["phase"]
+                if channel["phase"] == "published" or not channel.get("publishing"):
+                    return
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _deliveries(self, content_id: str) -> None:

@@ -17,6 +17,7 @@ from streaming_service.configuration import load
 from streaming_service.devkit.edge import StandInEdge
 from streaming_service.devkit.media.clip import make_clip
 from streaming_service.devkit.ome import StandInOme, Timing
+from streaming_service.devkit.ome.webhooks import Webhook
 from streaming_service.devkit.platform import StandInPlatform
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
@@ -61,7 +62,9 @@ async def running_stack(port: int, directory: Path, *, keep: bool) -> AsyncGener
     if not keep:
         shutil.rmtree(directory, ignore_errors=True)
     media = directory / "media"
-    media.mkdir(parents=True, exist_ok=True)
+    manifests = directory / "manifests"
+    for folder in (media, manifests):
+        folder.mkdir(parents=True, exist_ok=True)
     info = _info(port, media)
     signing_key, webhook_secret = _secrets(directory)
     variables = _variables(info, directory, signing_key, webhook_secret)
@@ -79,10 +82,14 @@ async def running_stack(port: int, directory: Path, *, keep: bool) -> AsyncGener
             api_port=port + 2,
             playback_port=port + 3,
             timing=_TIMING,
+            transcode_webhook=_webhook(info, "transcode", variables),
+            admission_webhook=_webhook(info, "admission", variables),
         )
         await stack.enter_async_context(ome)
         signer = CloudCdnSigner(Keyring(SigningKey(settings.cdn_signing_key_id, signing_key)))
-        edge = await stack.enter_async_context(StandInEdge(info.ome_playback, signer.verify, port=port + 1))
+        edge = await stack.enter_async_context(
+            StandInEdge(info.ome_playback, signer.verify, port=port + 1, bucket_dir=manifests)
+        )
         await stack.enter_async_context(
             StandInPlatform(
                 port=port + 4,
@@ -111,6 +118,10 @@ async def sample_clip(directory: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         await make_clip(path)
     return path
+
+
+def _webhook(info: StackInfo, name: str, variables: dict[str, str]) -> Webhook:
+    return Webhook(f"{info.api}/hooks/ome/{name}", variables["OME_WEBHOOK_SECRET"])
 
 
 async def _stop_worker(worker: "asyncio.Task[None]", stop: asyncio.Event) -> None:
@@ -180,6 +191,14 @@ def _variables(info: StackInfo, directory: Path, signing_key: bytes, webhook_sec
         "OME_PLAYBACK_BASE_URL": info.ome_playback,
         "OME_MEDIA_MOUNTS": f"gs://{BUCKET}=",
         "MEDIA_MOUNTS": f"gs://{BUCKET}={info.media}",
+        "GCS_MANIFEST_BUCKET": "manifests",
+        "OME_MANIFEST_MOUNT": str((directory / "manifests").absolute()),
+        "MANIFEST_MOUNT": str((directory / "manifests").absolute()),
+        # The URL that is shown first is to play for as long as it is signed, whoever opens it when.
+        "RELEASE_SECONDS": "300",
+        "OME_ORIGIN_CAPACITY": "20",
+        "ORIGIN_POLL_SECONDS": "2",
+        "OME_WEBHOOK_SECRET": webhook_secret.removeprefix("whsec_"),
         "RECONCILE_INTERVAL_SECONDS": "5",
         "CDN_BASE_URL": info.edge,
         "CDN_SIGNING_SECRET": urlsafe_b64encode(signing_key).decode(),

@@ -68,8 +68,10 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
     classification: Classification
     tenant_id: str | None = None
     manifest_path: str
-    playback_url: Annotated[str, Meta(description="The manifest at the origin, unsigned; for services.")]
-    origin_endpoint: str
+    playback_url: Annotated[
+        str, Meta(description="The manifest where the egress pool answers or, of a VOD copy, at the CDN; unsigned.")
+    ]
+    origin_endpoint: Annotated[str, Meta(description="Where the egress pool answers playback.")]
     cache_key: str
     checksum: str
     status: Status
@@ -81,8 +83,10 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
     ome_application: str
     protocol: Protocol
     ready_at: Moment | None = None
-    gcs_bucket: str | None = None
+    publishing: Annotated[bool, Meta(description="A VOD copy is being made while it plays.")] = False
+    gcs_bucket: Annotated[str | None, Meta(description="Where its VOD copy lies, or what the upload named.")] = None
     storage_prefix: str | None = None
+    waiting_since: Annotated[Moment | None, Meta(description="It waits for a place on an origin since then.")] = None
     renditions: tuple[RenditionView, ...] | None = None
     last_provisioned_at: Moment
     drm: DrmView | None = None
@@ -101,33 +105,43 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ChannelViews:
-    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use."""
+    """Renders channels. `manifest_path` and `cache_key` are the same rules that notifications use.
+
+    `playback_base` tells where the egress pool of a classification answers. VOD copies lie in `bucket`, and are
+    reached below `cdn_base_url`.
+    """
 
     def __init__(
         self,
-        playback_base_url: str,
+        playback_base: Callable[[Classification], str],
         manifest_path: Callable[[Channel], str],
         cache_key: Callable[[str, str], str],
         *,
         ingest: IngestViews,
+        cdn_base_url: str = "",
+        bucket: str | None = None,
     ) -> None:
         self._ingest = ingest
-        self._origin = playback_base_url.rstrip("/")
+        self._playback_base = playback_base
         self._manifest_path = manifest_path
         self._cache_key = cache_key
+        self._cdn_base_url = cdn_base_url
+        self._bucket = bucket
 
     def channel(self, channel: Channel, first: Rotated | None = None) -> ChannelView:
         """The whole channel; `first` is the key of a live one when that was made just now."""
         spec = channel.spec
         path = self._manifest_path(channel)
+        origin = self._playback_base(spec.classification).rstrip("/")
+        copied = channel.serving is not None and channel.serving.copy is not None
         return ChannelView(
             content_id=channel.content_id,
             channel_id=channel.channel_id,
             classification=spec.classification,
             tenant_id=spec.tenant_id,
             manifest_path=path,
-            playback_url=f"{self._origin}{path}",
-            origin_endpoint=self._origin,
+            playback_url=f"{(spec.base_url or self._cdn_base_url) if copied else origin}{path}",
+            origin_endpoint=origin,
             cache_key=self._cache_key(channel.content_id, spec.checksum),
             checksum=spec.checksum,
             status=channel.status,
@@ -140,8 +154,10 @@ class ChannelViews:
             # What is live never comes to an end: there is no copy to wait for.
             protocol=Protocol.LL_HLS if spec.live else spec.protocol,
             ready_at=moment(channel.ready_at),
-            gcs_bucket=spec.bucket,
-            storage_prefix=spec.storage_prefix,
+            publishing=channel.recording is not None,
+            gcs_bucket=self._bucket if copied else spec.bucket,
+            storage_prefix=channel.serving.copy_prefix if copied and channel.serving else spec.storage_prefix,
+            waiting_since=moment(channel.waiting_since),
             renditions=None if spec.renditions is None else tuple(_rendition(item) for item in spec.renditions),
             last_provisioned_at=to_wire(channel.last_provisioned_at),
             drm=_drm(spec.drm),
