@@ -70,7 +70,5 @@ def _no(reason: str) -> Verdict:
 
 
 def _left(key: IngestKey, now: datetime) -> int | None:
-    """Milliseconds of grace. To OME 0 means for ever."""
-    if key.valid_until is None:
-        return None
-    return max(1, math.ceil((key.valid_until - now).total_seconds() * 1000))
+    """Milliseconds of grace, rounded up: to OME 0 means for ever."""
+    return math.ceil((key.valid_until - now).total_seconds() * 1000) if key.valid_until else None

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ LIVE: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def with_hooks() -> AsyncIterator[Harness]:
+async def with_hooks() -> AsyncGenerator[Harness]:
     """An API that OME asks, too."""
     async with serving() as made:
         directory = StreamDirectory(made.store, "ss-", monotonic=time.monotonic)

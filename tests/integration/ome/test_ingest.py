@@ -190,6 +190,12 @@ async def test_a_publisher_with_the_key_takes_over_from_the_slate(broadcast: Bro
     ]
 
 
+async def test_over_srt(broadcast: Broadcast) -> None:
+    async with broadcast.ome.publish("reels", broadcast.key, protocol="SRT") as encoder:
+        assert encoder.live, encoder.error
+        await broadcast.switched(1)
+
+
 async def test_without_the_key_nobody_gets_in(broadcast: Broadcast) -> None:
     wrong = [f"{broadcast.key[:-1]}{'A' if broadcast.key[-1] != 'A' else 'B'}", NAME, "live"]
     for application, key in [*(("reels", item) for item in wrong), ("series", broadcast.key)]:
