@@ -61,7 +61,7 @@ class Clearing:
 
     async def _stop(self, channel: Channel, placement: Placement) -> None:
         origin = self._fleet.origin(placement.origin)
-        if placement.live and channel.status is Status.RETIRED:
+        if placement.live and (channel.status is Status.RETIRED or not channel.spec.live):
             await origin.kick(placement.application, placement.ingest_stream, self._clock.now())
         if not await origin.stop(placement.application, placement.stream):
             raise UpstreamUnavailable("ome", f"{placement.stream} is still going away")

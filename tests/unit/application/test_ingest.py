@@ -212,6 +212,19 @@ async def test_a_cut_that_fails_is_tried_again_and_nobody_gets_in_meanwhile(
     assert stream() not in studio.world.origin.publishers
 
 
+@pytest.mark.parametrize("ending", ["retired", "uploaded"])
+async def test_what_is_no_longer_live_cuts_its_publisher(studio: Studio, ending: str) -> None:
+    await studio.registered()
+    studio.world.origin.publishers[stream()] = studio.clock.now()
+    studio.clock.advance(1)
+    if ending == "retired":
+        await studio.world.operations.retire(content_id(1), CAUSE)
+    else:
+        await studio.world.accept(request(1, said_at=studio.clock.now()))
+    await studio.world.settle(within=1000)
+    assert studio.world.origin.publishers == {}
+
+
 async def test_rotating_what_is_not_there_or_retired(studio: Studio) -> None:
     with pytest.raises(NotFound):
         await studio.rotate(5)
