@@ -5,7 +5,6 @@ names without anybody wanting it is removed. Nothing else is touched: names that
 """
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -15,7 +14,7 @@ from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.placement import Placement, owner_of
-from streaming_service.errors import Conflict, UpstreamError, UpstreamRejected
+from streaming_service.errors import Conflict, UpstreamError
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +25,6 @@ class Findings(Struct, frozen=True):
     lost: int = 0
     orphans: int = 0
     unreachable: int = 0
-
-
-class OriginGauges(Protocol):
-    """Where the health of origins is shown."""
-
-    def ome_up(self, origin: str, up: bool) -> None: ...
 
 
 class Reconciliation:
@@ -45,14 +38,12 @@ class Reconciliation:
         applications: Iterable[str],
         stream_prefix: str,
         clock: Clock,
-        gauges: OriginGauges,
     ) -> None:
         self._store = store
         self._fleet = fleet
         self._applications = tuple(dict.fromkeys(applications))
         self._prefix = stream_prefix
         self._clock = clock
-        self._gauges = gauges
 
     async def run(self, cause: Cause) -> Findings:
         """Raises StoreUnavailable, nothing else."""
@@ -63,9 +54,7 @@ class Reconciliation:
                 expected = self._serving(await self._store.on_ome(), name, application)
                 try:
                     held = await self._fleet.origin(name).streams(application)
-                    self._gauges.ome_up(name, up=True)
                 except UpstreamError as error:
-                    self._gauges.ome_up(name, up=isinstance(error, UpstreamRejected))
                     log.warning("origin not reconciled", origin=name, application=application, reason=str(error))
                     findings = Findings(findings.lost, findings.orphans, findings.unreachable + 1)
                     continue

@@ -34,9 +34,11 @@ from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
+from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
+from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.fleet import wire_fleet
@@ -80,6 +82,8 @@ class Service:
     convergence: ConvergenceLoop
     delivery: DeliveryLoop
     monitoring: Monitoring
+    statistics: Statistics
+    progress: ProgressWatch
     events: EventSource | None
     embedded: EmbeddedSource | None
     cache_key: Callable[[str, str], str]
@@ -198,7 +202,6 @@ class _Wiring:
                 applications=self.specs.applications.values(),
                 stream_prefix=settings.ome_stream_prefix,
                 clock=clock,
-                gauges=self.metrics,
             ),
             convergence=ConvergenceLoop(
                 store=store,
@@ -212,7 +215,17 @@ class _Wiring:
                 poll_interval=settings.poll_interval_ms / 1000,
             ),
             delivery=self._delivery(),
-            monitoring=Monitoring(store=store, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock),
+            monitoring=Monitoring(
+                store=store,
+                gauges=self.metrics,
+                endpoints=self.notifier.endpoints,
+                capacities=lambda: {view.name: view.capacity for view in fleet.views()},
+                clock=clock,
+            ),
+            statistics=Statistics(
+                store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
+            ),
+            progress=ProgressWatch(store=store, fleet=fleet, observe=fleet.watch.observe_progress, clock=clock),
             events=embedded or self._pubsub(),
             embedded=embedded,
             cache_key=self.cache_key,

@@ -190,14 +190,16 @@ class Channel(Struct, frozen=True, kw_only=True):
     def playable(self, now: datetime, *, drain_after: timedelta, seen: Placement | None = None) -> "Channel":
         """The manifest really plays, as `seen`: viewers are switched to it, what they had before drains.
 
-        A content that is ready only when its VOD copy is published goes on being built instead.
+        A content that is ready only when its VOD copy is published goes on being built instead, and so does one that
+        is over before anybody could watch.
         `retries` stays, as what it took; whatever makes another start necessary counts from 0 again.
         """
         building = seen or self.built(Phase.CREATED)
         self.require(building.stream == self.built(Phase.CREATED).stream, f"is not building {building.stream}")
         reason = f"{building.stream} plays every rung"
-        if building.recording and self.spec.protocol is Protocol.HLS:
-            return self.moved(now, Phase.PLAYABLE, f"{reason}; its copy is being made", building=building)
+        if building.recording and (building.short or self.spec.protocol is Protocol.HLS):
+            reason = f"{building.stream} is being recorded" if building.short else f"{reason} and is being recorded"
+            return self.moved(now, Phase.PLAYABLE, reason, building=building)
         return self.moved(
             now,
             Phase.PLAYABLE,

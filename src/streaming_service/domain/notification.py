@@ -15,6 +15,7 @@ from msgspec import Struct
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 
+_ORIGIN = "origin:"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:notification")
 
 # Standard Webhooks' recommended schedule: the pause before each attempt.
@@ -49,7 +50,11 @@ class Severity(StrEnum):
 
 
 class Notification(Struct, frozen=True):
-    """One debt to one endpoint. `topic` says what happened, `facts` what the body is made from."""
+    """One debt to one endpoint. `topic` says what happened, `facts` what the body is made from.
+
+    Debts with the same `content_id` are paid in order. What is about an origin has `about_origin` there, and the name
+    among its facts.
+    """
 
     id: str
     endpoint: Endpoint
@@ -58,6 +63,15 @@ class Notification(Struct, frozen=True):
     occurred_at: datetime
     facts: Mapping[str, Any]
     correlation_id: str | None = None
+
+
+def about_origin(name: str) -> str:
+    """Stands for a content id in what is about an origin; no content id looks like it."""
+    return f"{_ORIGIN}{name}"
+
+
+def is_about_origin(notification: Notification) -> bool:
+    return notification.content_id.startswith(_ORIGIN)
 
 
 class Cause(Struct, frozen=True):

@@ -126,7 +126,6 @@ class World:
             applications=("reels", "series"),
             stream_prefix="ss-",
             clock=self.clock,
-            gauges=self.meter,
         )
 
     async def accept(self, wish: ProvisionRequest | None = None) -> Outcome:
@@ -185,7 +184,7 @@ class World:
                 self.clock.advance(LEASE.total_seconds())
                 continue
             due = self.store.due()
-            if not due or (end and due[0] > end):
+            if not due or (end and max(due[0], self.clock.now()) > end):
                 return
             self.clock.advance(max(0.0, (due[0] - self.clock.now()).total_seconds()) or LEASE.total_seconds())
         raise AssertionError("it never settles")
