@@ -144,3 +144,17 @@ async def test_publish_without_a_stack_says_what_to_start(tmp_path: Path) -> Non
     code, output = await run(tmp_path, "publish", "clip.mp4")
     assert (code, "make run" in output) == (2, True)
     assert (await run(tmp_path, "publish", "nowhere.mp4"))[0] == 2
+
+
+async def test_an_ingest_key_is_rotated_and_shown_once(tmp_path: Path, ready_channel: Channel) -> None:
+    env = {"OME_INGEST_BASE_URL": "rtmp://ome:1935", "INGEST_KEY_GRACE_SECONDS": "60"}
+    code, first = await run(tmp_path, "channels", "rotate-ingest", CONTENT, "--json", **env)
+    made = json.loads(first)
+    assert (code, made["url"], made["previousKeyValidUntil"]) == (0, "rtmp://ome:1935/reels", None)
+    code, again = await run(tmp_path, "channels", "rotate-ingest", CONTENT, **env)
+    assert (code, "streamKey: " in again, "not shown again" in again) == (0, True, True)
+    code, shown = await run(tmp_path, "channels", "show", CONTENT, "--json")
+    assert [item["action"] for item in json.loads(shown)["history"]][:2] == ["ingest-rotated", "ingest-rotated"]
+    assert made["streamKey"] not in shown
+    code, output = await run(tmp_path, "channels", "rotate-ingest", "3f2a4b5c-0000-4000-8000-00000000000f")
+    assert (code, "has no channel" in output) == (1, True)

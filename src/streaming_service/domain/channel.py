@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.ingest_key import IngestKey
 from streaming_service.domain.placement import SETTLE, Copy, Draining, Placement, given_up, replaced, same
+from streaming_service.domain.publisher import Publisher
 from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.domain.state import Failure, Phase, Status, resting
 from streaming_service.errors import IllegalTransition
@@ -37,7 +38,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
     wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
     failure. `renew_below`: what serves from OME under an earlier incarnation is to be replaced. `ingest` holds the
-    keys that may push to it, the newest last.
+    keys that may push to it, the newest last, and `publishers` those who do.
     """
 
     spec: ChannelSpec
@@ -67,6 +68,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     retired_at: datetime | None = None
     said: Said = Said()
     ingest: tuple[IngestKey, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
 
     @property
     def content_id(self) -> str:
@@ -322,6 +324,7 @@ class Channel(Struct, frozen=True, kw_only=True):
             retry_at=None,
             retired_at=now,
             ingest=(),
+            publishers=(),
         )
 
     def replayed(self, now: datetime) -> "Channel":

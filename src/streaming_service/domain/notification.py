@@ -146,6 +146,31 @@ class Notifier(Struct, frozen=True):
             channel, paths, cause, f"retired/{channel.generation}"
         )
 
+    def ingest_rotated(
+        self, channel: Channel, paths: tuple[str, ...], cause: Cause, valid_until: datetime | None
+    ) -> tuple[Notification, ...]:
+        """Another key lets push to it; the one before is good until `valid_until`. The caches are emptied.
+
+        Runbooks look for rotations among the failovers, where the analytics have one that promoted nothing.
+        """
+        key = f"ingest-rotated/{channel.ingest[-1].digest}"
+        region = channel.spec.ingest_region
+        facts = {
+            "channelId": channel.channel_id,
+            "application": channel.spec.application,
+            "paths": list(paths),
+            "retries": channel.retries,
+            "live": channel.spec.live,
+            "previousKeyValidUntil": valid_until and to_wire(valid_until),
+        }
+        failover = {"trigger": "ingest-rotation", "promoted": False, "paths": list(paths), "ingestRegion": region}
+        owed = [
+            (Endpoint.BIGQUERY, "stream.ingest.rotated", facts),
+            (Endpoint.OBSERVABILITY, "stream.ingest.rotated", facts),
+            (Endpoint.BIGQUERY, "cdn.failover", failover),
+        ]
+        return self._owe(channel, cause, key, owed) + self.purge(channel, paths, cause, key)
+
     def purge(self, channel: Channel, paths: tuple[str, ...], cause: Cause, token: str) -> tuple[Notification, ...]:
         """Empty the CDN's caches for these paths; `token` tells one request from the next."""
         owed: list[tuple[Endpoint, str, dict[str, Any]]] = []

@@ -8,8 +8,9 @@ from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
 from streaming_service.entrypoints.http.health import Health, Readiness
+from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
-from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested
+from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested, RotationRequested
 from streaming_service.entrypoints.http.views import ChannelView
 
 TYPES: tuple[type[msgspec.Struct], ...] = (
@@ -21,6 +22,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     DeadLetterView,
     DeliveryView,
     Requested,
+    RotationRequested,
+    IngestView,
     Qos,
     Health,
     Readiness,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from streaming_service.application.administration import Administration
+from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.playback import Playback
@@ -37,6 +38,7 @@ class ApiContext(ProcessContext):
     playback: Playback
     administration: Administration
     intake: Intake
+    ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]
     views: ChannelViews
     service_tokens: tuple[str, ...] = field(repr=False)
