@@ -34,7 +34,6 @@ from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.upload import parse_registration
 from streaming_service.domain.wish import SpecPolicy, decide
 from streaming_service.errors import NotFound
-from streaming_service.telemetry import Metrics
 
 _ORIGINS = 20
 _PASSES = 5
@@ -70,7 +69,7 @@ class ListingOrigin:
     async def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("with nothing to do, nothing else is asked")
 
-    start = holds = recording = conclude = kick = stop = playability = starved_of_audio = _refuse
+    start = holds = recording = conclude = kick = stop = playability = starved_of_audio = figures = position = _refuse
 
 
 class ListedFleet:
@@ -120,7 +119,6 @@ async def _measure(path: str, count: int) -> list[Figure]:
         notifier=Notifier(frozenset()),
         stream_prefix=_PREFIX,
         clock=clock,
-        gauges=Metrics(),
     )
     seconds: list[float] = []
     origins = fleet.origins.values()

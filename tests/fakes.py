@@ -22,6 +22,7 @@ from streaming_service.application.ports import (
     Receipt,
     RecordingState,
     Started,
+    StreamFigures,
 )
 from streaming_service.domain.access import READ_SCOPE, Viewer
 from streaming_service.domain.channel import Channel
@@ -133,6 +134,11 @@ class FragileStore(MemoryStore):
         self.faults.after()
         return written
 
+    async def owe(self, notifications: Sequence[Notification]) -> None:
+        self._check("store.owe")
+        await super().owe(notifications)
+        self.faults.after()
+
     def _check(self, call: str) -> None:
         if self.down:
             raise self.down
@@ -157,6 +163,11 @@ class FakeOrigin:
     broken    media paths that never play
     silent    media paths without audio: they starve when audio is asked for
     stuck     streams that do not go away
+    counted   figures of streams; of others nobody watches
+    gate      while it is set, figures wait for it
+    looked    streams whose position was asked for
+    still     streams that do not move
+    pace      media seconds that the others gain per second
     """
 
     def __init__(self, name: str, clock: FakeClock, applications: Sequence[str], faults: Faults | None = None) -> None:
@@ -176,6 +187,11 @@ class FakeOrigin:
         self.publishers: dict[str, datetime] = {}
         self.booted: datetime | None = clock.now() - timedelta(hours=1)
         self.during_listing: Callable[[], Any] | None = None
+        self.counted: dict[str, StreamFigures] = {}
+        self.gate: asyncio.Event | None = None
+        self.looked: list[str] = []
+        self.still: set[str] = set()
+        self.pace = 1.0
 
     async def start(self, placement: Placement, now: datetime) -> Started:
         held = self._application(placement.application, "ome.start")
@@ -244,6 +260,21 @@ class FakeOrigin:
         if starved or not playing or wanted.media_path in self.broken:
             return PlayabilityReport(Playability.NOT_YET, "manifest answers 404")
         return PlayabilityReport(Playability.PLAYABLE, fitted=placement.rungs, appeared=since)
+
+    async def figures(self, application: str, stream: str) -> StreamFigures | None:
+        held = self._application(application, "ome.figures")
+        if self.gate:
+            await self.gate.wait()
+        return self.counted.get(stream, StreamFigures(0, 1500.0, 0)) if stream in held else None
+
+    async def position(self, application: str, stream: str) -> float | None:
+        found = self._application(application, "ome.position").get(stream)
+        self.looked.append(stream)
+        if found is None or stream in self.still:
+            return 100.0 if found else None
+        position = (self.clock.now() - found[1]).total_seconds() * self.pace
+        once = found[0].recording and found[0].duration
+        return min(position, once) if once else position
 
     async def starved_of_audio(self, placement: Placement) -> bool:
         found = self._application(placement.application, "ome.starved").get(placement.stream)
@@ -462,7 +493,6 @@ class CountingMeter:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.seconds: list[float | None] = []
-        self.up: dict[str, bool] = {}
 
     def provisioned(self, result: str, seconds: float | None = None) -> None:
         self.counts[f"provisioned {result}"] += 1
@@ -476,9 +506,6 @@ class CountingMeter:
 
     def delivery(self, endpoint: str, result: str) -> None:
         self.counts[f"{endpoint} {result}"] += 1
-
-    def ome_up(self, origin: str, up: bool) -> None:
-        self.up[origin] = up
 
 
 def unreachable(retry_after: float | None = None) -> UpstreamUnavailable:

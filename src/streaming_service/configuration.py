@@ -57,6 +57,8 @@ def _api_needs(settings: Settings) -> dict[str, str]:
 
 def _worker_needs(settings: Settings) -> dict[str, str]:
     needs: dict[str, str] = {}
+    if settings.worker_http_port is not None and settings.app_env == "production":
+        needs["METRICS_ACCESS_TOKEN"] = "WORKER_HTTP_PORT is set, and /metrics is guarded by it"
     if settings.event_source == "pubsub":
         needs["PUBSUB_UPLOAD_SUBSCRIPTION"] = "EVENT_SOURCE is pubsub"
     if not settings.dry_run_provisioning:

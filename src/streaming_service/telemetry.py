@@ -6,8 +6,9 @@ by the interface other systems scrape.
 
 import logging
 import sys
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
@@ -19,6 +20,8 @@ from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
 from streaming_service.context import correlation_id
+from streaming_service.domain.statistics import OriginReading
+from streaming_service.telemetry_ome import OmeCollector
 
 LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
 INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
@@ -103,9 +106,9 @@ class ManifestMeter:
 
 
 class Metrics:
-    """Everything this process counts. Implements the application's Meter."""
+    """Everything this process counts. Implements the application's Meter and gauges. `time` in Unix seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
         registry = self.registry
         ProcessCollector(registry=registry)
@@ -156,7 +159,26 @@ class Metrics:
             ["service"],
             registry=registry,
         )
-        self._ome_up = Gauge("streaming_ome_up", "1 when the origin answered last time.", ["origin"], registry=registry)
+        self._waiting = Gauge(
+            "streaming_channels_waiting",
+            "Channels that wait for a place on an origin, by classification.",
+            ["classification"],
+            registry=registry,
+        )
+        self._origin_channels = Gauge(
+            "streaming_origin_channels",
+            "Channels that have a place on the origin: serving, building or draining.",
+            ["origin"],
+            registry=registry,
+        )
+        self._origin_capacity = Gauge(
+            "streaming_origin_capacity",
+            "Channels that the origin holds when all is well.",
+            ["origin"],
+            registry=registry,
+        )
+        self._ome = OmeCollector(time)
+        registry.register(self._ome)
 
     def provisioned(self, result: str, seconds: float | None = None) -> None:
         self._provisioning.labels(result).inc()
@@ -191,5 +213,16 @@ class Metrics:
         """`state` is asked at each scrape."""
         self._breakers.labels(service).set_function(state)
 
-    def ome_up(self, origin: str, up: bool) -> None:
-        self._ome_up.labels(origin).set(1 if up else 0)
+    def waiting(self, counts: Mapping[str, int]) -> None:
+        for classification, count in counts.items():
+            self._waiting.labels(classification).set(count)
+
+    def origins(self, channels: Mapping[str, int], capacity: Mapping[str, int]) -> None:
+        """All there are: others are shown no more."""
+        for gauge, values in ((self._origin_channels, channels), (self._origin_capacity, capacity)):
+            gauge.clear()
+            for origin, value in values.items():
+                gauge.labels(origin).set(value)
+
+    def statistics(self, readings: Sequence[OriginReading]) -> None:
+        self._ome.show(readings)

@@ -23,8 +23,9 @@ pytestmark = pytest.mark.anyio
 
 CONTENT = "3f2a4b5c-0000-4000-8000-000000000001"
 CAUSE = Cause("test", "test")
+PRESET = "720p|1280x720|2500"
 POLICY = SpecPolicy(
-    ladders={item: parse_ladder("720p|1280x720|2500") for item in Classification},
+    ladders={item: parse_ladder(PRESET) for item in Classification},
     applications={Classification.REEL: "reels", Classification.SERIES: "series"},
     mounts=parse_mounts("gs://uploads="),
 )
@@ -32,7 +33,8 @@ POLICY = SpecPolicy(
 
 async def run(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
     """Exit code and output of one command on the sqlite store of this folder."""
-    env = {"SQLITE_PATH": str(folder / "store.sqlite"), "COLUMNS": "250", "APP_ENV": "production", **env}
+    store = str(folder / "store.sqlite")
+    env = {"SQLITE_PATH": store, "COLUMNS": "250", "APP_ENV": "production", "OME_REELS_PRESET": PRESET, **env}
     async with running(*arguments, env=env, cwd=folder) as process:
         code = await process.child.wait()
         await process._reader
@@ -144,6 +146,20 @@ async def test_publish_without_a_stack_says_what_to_start(tmp_path: Path) -> Non
     code, output = await run(tmp_path, "publish", "clip.mp4")
     assert (code, "make run" in output) == (2, True)
     assert (await run(tmp_path, "publish", "nowhere.mp4"))[0] == 2
+
+
+async def test_an_ingest_key_is_rotated_and_shown_once(tmp_path: Path, ready_channel: Channel) -> None:
+    env = {"OME_INGEST_BASE_URL": "rtmp://ome:1935", "INGEST_KEY_GRACE_SECONDS": "60"}
+    code, first = await run(tmp_path, "channels", "rotate-ingest", CONTENT, "--json", **env)
+    made = json.loads(first)
+    assert (code, made["url"], made["previousKeyValidUntil"]) == (0, "rtmp://ome:1935/reels", None)
+    code, again = await run(tmp_path, "channels", "rotate-ingest", CONTENT, **env)
+    assert (code, "streamKey: " in again, "not shown again" in again) == (0, True, True)
+    code, shown = await run(tmp_path, "channels", "show", CONTENT, "--json")
+    assert [item["action"] for item in json.loads(shown)["history"]][:2] == ["ingest-rotated", "ingest-rotated"]
+    assert made["streamKey"] not in shown
+    code, output = await run(tmp_path, "channels", "rotate-ingest", "3f2a4b5c-0000-4000-8000-00000000000f")
+    assert (code, "has no channel" in output) == (1, True)
 
 
 async def test_origins_are_listed_drained_and_used_again(tmp_path: Path, ready_channel: Channel) -> None:

@@ -153,6 +153,7 @@ async def world(
             "OME_API_KEY": "ome-key",
             "OME_API_SECRET": "ome-secret",
             "OME_PLAYBACK_BASE_URL": ome.playback_url,
+            "OME_ORIGIN_CAPACITY": "100",
             "OME_MEDIA_MOUNTS": "gs://uploads=",
             "MEDIA_INSPECTION": "false",
             "RECONCILE_INTERVAL_SECONDS": "0.5",

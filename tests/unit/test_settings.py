@@ -240,6 +240,12 @@ def test_a_complete_configuration_suffices(roles: tuple[Role, ...]) -> None:
     assert load(COMPLETE, None, roles) == settings
 
 
+def test_a_worker_that_can_be_scraped_asks_for_the_token() -> None:
+    without: dict[str, Any] = {key: value for key, value in COMPLETE.items() if key != "METRICS_ACCESS_TOKEN"}
+
+    assert missing("worker", **without, WORKER_HTTP_PORT="9100") == ["METRICS_ACCESS_TOKEN"]
+
+
 @pytest.mark.parametrize(
     ("name", "roles"),
     [

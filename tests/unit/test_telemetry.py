@@ -149,8 +149,8 @@ def test_counters_have_the_names_that_others_scrape() -> None:
     metrics.outbox({"bigquery": 7}, 12.5)
     metrics.dead_letters(3)
     metrics.watch_breaker("auth", lambda: 2)
-    metrics.ome_up("default", up=True)
-    metrics.ome_up("other", up=False)
+    metrics.waiting({"reel": 4})
+    metrics.origins({"default": 3}, {"default": 5})
     found = samples(metrics)
 
     assert found['streaming_provisioning_total{result="ready"}'] == 1
@@ -165,8 +165,22 @@ def test_counters_have_the_names_that_others_scrape() -> None:
     assert found["streaming_outbox_oldest_seconds"] == 12.5
     assert found["streaming_dead_letters"] == 3
     assert found['streaming_breaker_state{service="auth"}'] == 2
-    assert found['streaming_ome_up{origin="default"}'] == 1
-    assert found['streaming_ome_up{origin="other"}'] == 0
+    assert found['streaming_channels_waiting{classification="reel"}'] == 4
+    assert found['streaming_origin_channels{origin="default"}'] == 3
+    assert found['streaming_origin_capacity{origin="default"}'] == 5
+
+
+def test_origins_that_have_left_are_shown_no_more() -> None:
+    metrics = Metrics()
+    metrics.origins({"old": 1, "new": 0}, {"old": 5, "new": 5})
+    metrics.origins({"old": 1, "new": 0}, {"new": 5})
+    metrics.origins({"new": 0}, {"new": 5})
+    found = samples(metrics)
+
+    assert {name for name in found if "origin_" in name} == {
+        'streaming_origin_channels{origin="new"}',
+        'streaming_origin_capacity{origin="new"}',
+    }
 
 
 def test_manifest_requests_are_counted_by_result_and_put_into_buckets() -> None:

@@ -4,6 +4,7 @@ import structlog
 
 from streaming_service.application.ports import Clock, Fleet, ManifestBucket
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.ingest import came_with_older_keys
 from streaming_service.domain.placement import Draining, Placement
 from streaming_service.domain.state import Status
 from streaming_service.errors import NotFound, UpstreamRejected, UpstreamUnavailable
@@ -33,15 +34,24 @@ class Clearing:
             raise UpstreamUnavailable(error.service, error.detail, retry_after=self._retry_after) from error
 
     async def cut(self, channel: Channel) -> None:
-        """Cut whoever pushes since before the newest key was made: it came with an older one. Raises UpstreamError."""
-        newest = channel.ingest[-1].made_at
+        """Cut whoever came with a key that is no longer good. Raises UpstreamUnavailable while that is not done.
+
+        Whoever came with an old key in its grace is cut by OME: it was told how long that key is good.
+        """
+        now = self._clock.now()
+        connected_before = came_with_older_keys(channel, now) or now
         for placement in channel.on_ome:
             try:
                 origin = self._fleet.origin(placement.origin)
             except NotFound:
                 continue
-            if placement.live and await origin.kick(placement.application, placement.ingest_stream, newest):
-                log.info("publisher with an old key cut", content_id=channel.content_id, origin=placement.origin)
+            try:
+                if placement.live and await origin.kick(
+                    placement.application, placement.ingest_stream, connected_before
+                ):
+                    log.info("publisher with an old key cut", content_id=channel.content_id, origin=placement.origin)
+            except UpstreamRejected as error:
+                raise UpstreamUnavailable(error.service, error.detail, retry_after=self._retry_after) from error
 
     async def _remove_copy(self, placement: Placement) -> None:
         if self._bucket is None:
@@ -54,7 +64,7 @@ class Clearing:
         if placement.origin in self._fleet.given_up():
             detail = f"{placement.stream} stays on {placement.origin} until that answers"
             raise UpstreamUnavailable("ome", detail, retry_after=self._retry_after)
-        if placement.live and channel.status is Status.RETIRED:
+        if placement.live and (channel.status is Status.RETIRED or not channel.spec.live):
             await origin.kick(placement.application, placement.ingest_stream, self._clock.now())
         if not await origin.stop(placement.application, placement.stream):
             raise UpstreamUnavailable("ome", f"{placement.stream} is still going away")

@@ -8,23 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol, TypeVar
-from uuid import NAMESPACE_URL, uuid5
 
 import structlog
 from msgspec import Struct
-from msgspec.structs import replace
 
-from streaming_service.application.ports import ChannelStore, Clock
+from streaming_service.application.admission import IngestGate, Verdict
+from streaming_service.application.ome_alerts import AlertPolicy, AlertStore, OmeAlerts, is_life, severity
+from streaming_service.application.ports import Clock
 from streaming_service.application.stream_directory import StreamDirectory
-from streaming_service.domain.channel import Channel
-from streaming_service.domain.clock import to_wire
-from streaming_service.domain.history import change
 from streaming_service.domain.ladder import Ladder
-from streaming_service.domain.notification import Cause, Endpoint, Notification, Severity
+from streaming_service.domain.notification import Cause, Endpoint
 from streaming_service.domain.ome_webhook import (
     Admission,
     Direction,
-    OmeAlert,
     ReplayGuard,
     TranscodeQuery,
     is_fresh,
@@ -34,66 +30,24 @@ from streaming_service.domain.ome_webhook import (
     replay_key,
     verify,
 )
-from streaming_service.domain.placement import owner_of
 from streaming_service.domain.transcode import bypass_profile, fit, frame_rate, output_profile
-from streaming_service.errors import Conflict, InvalidInput
+from streaming_service.errors import InvalidInput
 
 log = structlog.get_logger(__name__)
 
 Answer = dict[str, Any]
 _T = TypeVar("_T")
 
-_NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:ome-alert")
 _ACTOR = "ome"
 # OME asks about a stream when its first frames are decoded, which may be a while after `createdTime`.
 _TRANSCODE_WINDOW = timedelta(minutes=10)
 _ALERT_WINDOW = timedelta(minutes=5)
-_DESCRIPTION_LIMIT = 500
-# What every stream does in its life, and our own history has anyway.
-_LIFE = frozenset(
-    f"{side}_STREAM_{what}" for side in ("INGRESS", "EGRESS") for what in ("CREATED", "PREPARED", "DELETED")
-)
 
 
 class HookMeter(Protocol):
     """Counts what became of the webhooks."""
 
     def ome_hook(self, hook: str, result: str) -> None: ...
-
-
-class Verdict(Struct, frozen=True):
-    """An admission. `new_url` sends the publisher elsewhere, `lifetime_ms` cuts it off after that time."""
-
-    allowed: bool
-    reason: str | None = None
-    new_url: str | None = None
-    lifetime_ms: int | None = None
-
-    def answer(self) -> Answer:
-        """As OME wants it."""
-        said = {"allowed": self.allowed, "reason": self.reason, "new_url": self.new_url, "lifetime": self.lifetime_ms}
-        return {name: value for name, value in said.items() if value is not None}
-
-
-class IngestGate(Protocol):
-    """Who may publish. Asked on the way of an encoder's connect, so it answers from memory."""
-
-    def admit(self, asked: Admission) -> Verdict: ...
-
-    def closed(self, asked: Admission) -> None:
-        """A publisher went away. Comes late, twice, or never."""
-        ...
-
-
-class ClosedGate:
-    """Nobody may publish."""
-
-    def admit(self, asked: Admission) -> Verdict:
-        del asked
-        return Verdict(allowed=False, reason="nothing may be published here")
-
-    def closed(self, asked: Admission) -> None:
-        """Nobody was ever let in."""
 
 
 class HookPolicy(Struct, frozen=True):
@@ -125,7 +79,7 @@ class OmeHooks:
         *,
         secrets: Sequence[str],
         directory: StreamDirectory,
-        store: ChannelStore,
+        store: AlertStore,
         policy: HookPolicy,
         gate: IngestGate,
         clock: Clock,
@@ -134,12 +88,12 @@ class OmeHooks:
     ) -> None:
         self.directory = directory
         self._secrets = tuple(secrets)
-        self._store = store
         self._policy = policy
         self._gate = gate
         self._clock = clock
         self._meter = meter
-        self._changed = changed
+        told = AlertPolicy(policy.stream_prefix, policy.alert_endpoints, policy.audit_topic)
+        self._book = OmeAlerts(store, told, clock=clock, changed=changed)
         self._admissions = ReplayGuard(2 * policy.window)
         self._transcodes = ReplayGuard(2 * _TRANSCODE_WINDOW)
         self._alerts = ReplayGuard(_ALERT_WINDOW, capacity=10_000)
@@ -152,6 +106,10 @@ class OmeHooks:
         log.warning("webhook without a valid signature of OME", hook=hook)
         return False
 
+    async def settled(self, within: float) -> None:
+        """What is still written down about publishers gets `within` seconds: the process is about to end."""
+        await self._gate.settled(within)
+
     # -- admission ----------------------------------------------------------------------------------------------------
 
     async def admission(self, body: bytes) -> Answer:
@@ -163,7 +121,7 @@ class OmeHooks:
                 self._gate.closed(asked)
             self._meter.ome_hook("admission", "closing")
             return {}
-        verdict = self._unrepeated(asked, body) or self._judged(asked)
+        verdict = self._unrepeated(asked, body) or await self._judged(asked)
         self._meter.ome_hook("admission", "allowed" if verdict.allowed else "denied")
         if not verdict.allowed:
             # Without the URL: it may hold a stream key.
@@ -184,9 +142,9 @@ class OmeHooks:
             return Verdict(allowed=False, reason="repeated request")
         return None
 
-    def _judged(self, asked: Admission) -> Verdict:
+    async def _judged(self, asked: Admission) -> Verdict:
         if asked.direction is Direction.INCOMING:
-            return self._gate.admit(asked)
+            return await self._gate.admit(asked)
         if not self._policy.cdn_only or self._is_edge(asked.address):
             return Verdict(allowed=True)
         return Verdict(allowed=False, reason="playback is served by the CDN")
@@ -215,10 +173,12 @@ class OmeHooks:
         wanted = await self.directory.find(asked.stream)
         ladder = wanted.ladder if wanted else default
         audio = asked.audio if asked.audio is not None else wanted is None or wanted.audio
+        # The slate may be small and slow; what is pushed gets every rung, at the rate it comes in.
+        live = wanted is not None and wanted.live
         profile = output_profile(
-            fit(ladder, asked.width, asked.height),
+            ladder.rungs if live else fit(ladder, asked.width, asked.height),
             audio=audio,
-            framerate=frame_rate(asked.framerate, b_frames=asked.b_frames),
+            framerate=None if live else frame_rate(asked.framerate, b_frames=asked.b_frames),
             playlist=self._policy.playlist,
             ladder=ladder,
         )
@@ -238,57 +198,19 @@ class OmeHooks:
     async def alert(self, body: bytes, correlation_id: str) -> None:
         """Write it down and owe it to the platform, once per trouble of a stream's start and five minutes."""
         alert = self._parsed("alert", parse_alert, body)
-        if not alert.codes or _LIFE.issuperset(alert.codes):
+        if is_life(alert):
             log.info("OME says", source=alert.source_uri, codes=alert.codes)
             return self._meter.ome_hook("alert", "life")
         if not self._alerts.is_new(alert.key, self._clock.now()):
             return self._meter.ome_hook("alert", "repeated")
         try:
-            known = await self._write_down(alert, Cause(_ACTOR, correlation_id))
+            known = await self._book.write_down(alert, Cause(_ACTOR, correlation_id))
         except BaseException:
             self._alerts.forget(alert.key)
             self._meter.ome_hook("alert", "failed")
             raise
-        log.warning("OME alert", source=alert.source_uri, codes=alert.codes, severity=_severity(alert))
+        log.warning("OME alert", source=alert.source_uri, codes=alert.codes, severity=severity(alert))
         return self._meter.ome_hook("alert", "recorded" if known else "no_channel")
-
-    async def _write_down(self, alert: OmeAlert, cause: Cause) -> bool:
-        content_id = owner_of(self._policy.stream_prefix, alert.stream)
-        while content_id and (channel := await self._store.get(content_id)):
-            touched = replace(channel, updated_at=self._clock.now())
-            made = change(touched, "ome-alert", cause, self._owed(touched, alert, cause), reason=_sentence(alert))
-            try:
-                await self._store.commit(made, touched.due_at(self._clock.now()))
-            except Conflict:
-                continue
-            self._changed(content_id)
-            return True
-        return False
-
-    def _owed(self, channel: Channel, alert: OmeAlert, cause: Cause) -> tuple[Notification, ...]:
-        facts = {
-            "sourceUri": alert.source_uri,
-            "type": alert.kind,
-            "server": alert.server,
-            "codes": list(alert.codes),
-            "severity": _severity(alert),
-            "description": _sentence(alert),
-            "auditTopic": self._policy.audit_topic,
-            "occurredAt": to_wire(channel.updated_at),
-        }
-        return tuple(
-            Notification(
-                id=str(uuid5(_NAMESPACE, f"{channel.content_id}/{channel.version}/{endpoint}/{alert.key}")),
-                endpoint=endpoint,
-                topic="ome.alert",
-                content_id=channel.content_id,
-                occurred_at=channel.updated_at,
-                facts=facts,
-                correlation_id=cause.correlation_id,
-            )
-            for endpoint in (Endpoint.OBSERVABILITY, Endpoint.BIGQUERY)
-            if endpoint in self._policy.alert_endpoints
-        )
 
     def _parsed(self, hook: str, parse: Callable[[bytes], _T], body: bytes) -> _T:
         try:
@@ -296,16 +218,3 @@ class OmeHooks:
         except InvalidInput:
             self._meter.ome_hook(hook, "malformed")
             raise
-
-
-def _severity(alert: OmeAlert) -> Severity:
-    """A stream that failed stands still; everything else still plays."""
-    if set(alert.codes) <= {"OK"}:
-        return Severity.INFO
-    failed = any("FAILED" in code or "CONGESTION" in code for code in alert.codes)
-    return Severity.CRITICAL if failed else Severity.WARNING
-
-
-def _sentence(alert: OmeAlert) -> str:
-    said = "; ".join(f"{message.code}: {message.description}".rstrip(": ") for message in alert.messages)
-    return said[:_DESCRIPTION_LIMIT]

@@ -9,10 +9,6 @@ from streaming_service.domain.placement import Placement, stream_name
 
 NO_AUDIO = "no_audio"
 
-# Seconds that a copy may lack: three frames stay in OME's encoder. What only its sender says of a source is rounder.
-_TOLERANCE = 0.3
-_STATED_TOLERANCE = 1.0
-
 
 def next_placement(
     channel: Channel, seat: Seat, facts: MediaFacts | None, now: datetime, *, prefix: str, publish: bool
@@ -21,7 +17,6 @@ def next_placement(
     spec = channel.spec
     starved = channel.failure is not None and channel.failure.code == NO_AUDIO
     duration = facts.duration if facts else spec.duration
-    tolerance = _TOLERANCE if facts else _STATED_TOLERANCE
     return Placement(
         incarnation=channel.incarnation + 1,
         origin=seat.origin,
@@ -39,5 +34,5 @@ def next_placement(
         publish=publish and not spec.live and duration is not None,
         duration=None if spec.live else duration,
         shortest=facts.shortest if facts and not spec.live else None,
-        tolerance=tolerance,
+        measured=facts is not None,
     )

@@ -236,6 +236,8 @@ class Provisioning:
 
     async def _await_playable(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """Poll the manifest. Returns early when somebody changed the channel meanwhile."""
+        if placement.recording and placement.short:
+            return await self._switch(channel, placement, cause)
         origin = self._fleet.origin(placement.origin)
         # Only time in which OME answers counts: an outage ends the watch, and afterwards another one begins.
         began = self._clock.now()

@@ -8,7 +8,6 @@ is touched: names that are not ours belong to somebody else.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -34,12 +33,6 @@ _REMOVALS_SIDE_BY_SIDE = 4
 _REMOVALS_A_PASS = 40
 
 
-class OriginGauges(Protocol):
-    """Where the health of origins is shown."""
-
-    def ome_up(self, origin: str, up: bool) -> None: ...
-
-
 class Reconciliation:
     """Passes over the fleet, one at a time.
 
@@ -57,7 +50,6 @@ class Reconciliation:
         notifier: Notifier,
         stream_prefix: str,
         clock: Clock,
-        gauges: OriginGauges,
         at_once: int = 10,
         concurrency: int = 8,
     ) -> None:
@@ -66,7 +58,6 @@ class Reconciliation:
         self._applications = applications
         self._prefix = stream_prefix
         self._clock = clock
-        self._gauges = gauges
         self._concurrency = concurrency
         self._mender = Mender(store, clock)
         self._moving = Moving(store, self._mender, clock, at_once)
@@ -84,11 +75,8 @@ class Reconciliation:
         gone = (await self._store.seats()).keys() - set(names)
         jobs = [self._evacuate(name, f"origin {name} is no longer part of the fleet", cause) for name in sorted(gone)]
         for name in names:
-            if name in given_up:
-                self._gauges.ome_up(name, up=False)
-                jobs.append(self._evacuate(name, f"origin {name} is down", cause))
-            else:
-                jobs.append(self._compare(name, cause))
+            down = name in given_up
+            jobs.append(self._evacuate(name, f"origin {name} is down", cause) if down else self._compare(name, cause))
         findings = total([*await self._side_by_side(jobs), Findings(revised=await self._presets.advance(cause))])
         if findings != Findings():
             log.info("reconciled", **{name: getattr(findings, name) for name in Findings.__struct_fields__})
@@ -132,10 +120,8 @@ class Reconciliation:
                 known = {row.stream for row in rows if row.application == application}
                 found.append(await self._compare_application(origin, application, serving, known, booted, cause))
         except UpstreamError as error:
-            self._gauges.ome_up(name, up=False)
             log.warning("origin not reconciled", origin=name, reason=str(error))
             return total([*found, Findings(unreachable=1)])
-        self._gauges.ome_up(name, up=True)
         if booted:
             self._restarts.note(name, booted)
         return total(found)

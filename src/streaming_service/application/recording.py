@@ -24,6 +24,8 @@ from streaming_service.errors import NotFound
 INTERRUPTED = "recording_interrupted"
 INCOMPLETE = "copy_incomplete"
 
+_STANDS_STILL = 1.5  # seconds
+_LOOKS_FOR_LAST_FRAMES = 60
 _NEAR = timedelta(seconds=2)
 _OVERDUE = timedelta(seconds=30)
 
@@ -61,6 +63,7 @@ class Recorder:
         if state is RecordingState.INTERRUPTED:
             return Spoiled(INTERRUPTED, f"{origin.name} no longer records {placement.stream}: was it restarted?")
         try:
+            await self._last_frames(placement, origin)
             await origin.conclude(placement)
         except NotFound:
             return Spoiled(INTERRUPTED, f"{placement.stream} left {origin.name} before its copy was concluded")
@@ -77,6 +80,19 @@ class Recorder:
             if state is not RecordingState.RUNNING or abs(left) > _NEAR:
                 return state
             await self._clock.sleep(self._pause)
+
+    async def _last_frames(self, placement: Placement, origin: Origin) -> None:
+        """An OME that is behind the clock encodes on when its program is over; what is concluded then lacks its end
+        (measured, v0.21). So it is concluded when its playlist has stood still."""
+        seen: float | None = None
+        for _ in range(_LOOKS_FOR_LAST_FRAMES):
+            await self._clock.sleep(_STANDS_STILL)
+            if placement.short:
+                return  # its playlists never answer
+            position = await origin.position(placement.application, placement.stream)
+            if position is None or position == seen:
+                return
+            seen = position
 
     def _going(self, placement: Placement) -> Going | Spoiled:
         now, end = self._clock.now(), placement.ends_at

@@ -1,11 +1,12 @@
 """What is wanted of each stream on an OME, in memory, for questions that cannot wait for the store."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec import Struct
 
+from streaming_service.application.ingest_directory import IngestDirectory
+from streaming_service.application.look_up import LookUp
 from streaming_service.application.ports import ChannelStore
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.ladder import Ladder
@@ -16,14 +17,16 @@ log = structlog.get_logger(__name__)
 
 
 class Rendered(Struct, frozen=True):
-    """What is wanted of a stream."""
+    """What is wanted of a stream. A `live` one shows its slate at first, which says nothing of what is to come."""
 
     ladder: Ladder
     audio: bool
+    live: bool = False
 
 
 class StreamDirectory:
-    """Stream name → what is wanted of it, in memory. `refresh` replaces it by what the store holds.
+    """Stream name → what is wanted of it, in memory; and in `ingest` who may push. `refresh` replaces both by what the
+    store holds.
 
     `patience` and `pause` are seconds; after a look-up that failed the store is left alone for `pause`.
     """
@@ -39,12 +42,10 @@ class StreamDirectory:
     ) -> None:
         self._store = store
         self._prefix = prefix
-        self._patience = patience
         self._monotonic = monotonic
-        self._pause = pause
+        self._look_up = LookUp(store, monotonic=monotonic, patience=patience, pause=pause)
+        self.ingest = IngestDirectory(self._look_up)
         self._streams: dict[str, Rendered] = {}
-        self._asking: dict[str, asyncio.Task[Channel | None]] = {}
-        self._not_before = 0.0
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -53,12 +54,14 @@ class StreamDirectory:
         """Raises StoreError, and then what is known stays."""
         ladders: dict[Ladder, Ladder] = {}
         streams: dict[str, Rendered] = {}
-        for channel in await self._store.on_ome():
+        channels = await self._store.on_ome()
+        for channel in channels:
             for placement in _placements(channel):
                 # Ladders are few and streams are many.
                 ladder = ladders.setdefault(placement.ladder, placement.ladder)
-                streams[placement.stream] = Rendered(ladder, placement.audio)
+                streams[placement.stream] = Rendered(ladder, placement.audio, placement.live)
         self._streams = streams
+        self.ingest.learn(channels)
 
     async def keep_fresh(self, interval: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Refresh for ever; with many channels less often, so that it takes a twentieth of the time at most."""
@@ -75,31 +78,14 @@ class StreamDirectory:
         if known := self._streams.get(stream):
             return known
         content_id = owner_of(self._prefix, stream)
-        if content_id is None or self._monotonic() < self._not_before:
+        if content_id is None:
             return None
-        channel = await self._look_up(content_id)
+        channel = await self._look_up.channel(content_id)
         for placement in _placements(channel) if channel else ():
             if placement.stream == stream:
-                found = self._streams[stream] = Rendered(placement.ladder, placement.audio)
+                found = self._streams[stream] = Rendered(placement.ladder, placement.audio, placement.live)
                 return found
         return None
-
-    async def _look_up(self, content_id: str) -> Channel | None:
-        task = self._asking.get(content_id)
-        if task is None:
-            task = self._asking[content_id] = asyncio.create_task(self._store.get(content_id))
-            task.add_done_callback(lambda done: self._done(content_id, done))
-        # A call that is given up goes on by itself: cancelling would break the database connection under it.
-        await asyncio.wait({task}, timeout=self._patience)
-        if not task.done() or task.cancelled() or task.exception():
-            self._not_before = self._monotonic() + self._pause
-            return None
-        return task.result()
-
-    def _done(self, content_id: str, task: asyncio.Task[Channel | None]) -> None:
-        self._asking.pop(content_id, None)
-        if not task.cancelled() and (error := task.exception()):
-            log.warning("store does not answer about a stream", content_id=content_id, reason=str(error))
 
 
 def _placements(channel: Channel) -> tuple[Placement, ...]:

@@ -26,20 +26,24 @@ from streaming_service.adapters.webhooks import HttpCourier
 from streaming_service.application.administration import Administration
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
+from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
-from streaming_service.application.ome_hooks import ClosedGate, OmeHooks
+from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
+from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
+from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.fleet import wire_fleet
+from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
 from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
@@ -71,6 +75,7 @@ class Service:
     bucket: ManifestBucket | None
     provisioning: Provisioning
     intake: Intake
+    ingest: Ingest
     administration: Administration
     origins: OriginOperations
     playback: Playback
@@ -79,6 +84,8 @@ class Service:
     convergence: ConvergenceLoop
     delivery: DeliveryLoop
     monitoring: Monitoring
+    statistics: Statistics
+    progress: ProgressWatch
     events: EventSource | None
     embedded: EmbeddedSource | None
     cache_key: Callable[[str, str], str]
@@ -180,6 +187,7 @@ class _Wiring:
             bucket=self.bucket,
             provisioning=provisioning,
             intake=intake,
+            ingest=self._ingest(intake, fleet, changed),
             administration=Administration(
                 store=store,
                 intake=intake,
@@ -200,7 +208,6 @@ class _Wiring:
                 notifier=self.notifier,
                 stream_prefix=settings.ome_stream_prefix,
                 clock=clock,
-                gauges=self.metrics,
             ),
             convergence=ConvergenceLoop(
                 store=store,
@@ -214,7 +221,17 @@ class _Wiring:
                 poll_interval=settings.poll_interval_ms / 1000,
             ),
             delivery=self._delivery(),
-            monitoring=Monitoring(store=store, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock),
+            monitoring=Monitoring(
+                store=store,
+                gauges=self.metrics,
+                endpoints=self.notifier.endpoints,
+                capacities=lambda: {view.name: view.capacity for view in fleet.views()},
+                clock=clock,
+            ),
+            statistics=Statistics(
+                store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
+            ),
+            progress=ProgressWatch(store=store, fleet=fleet, observe=fleet.watch.observe_progress, clock=clock),
             events=embedded or self._pubsub(),
             embedded=embedded,
             cache_key=self.cache_key,
@@ -290,14 +307,26 @@ class _Wiring:
         if not secrets:
             return None
         policy = hook_policy(self.settings, self.specs, self.notifier)
+        directory = StreamDirectory(self.store, policy.stream_prefix, monotonic=time.monotonic)
         return OmeHooks(
             secrets=secrets,
-            directory=StreamDirectory(self.store, policy.stream_prefix, monotonic=time.monotonic),
+            directory=directory,
             store=self.store,
             policy=policy,
-            gate=ClosedGate(),
+            gate=wire_gate(self.settings, self.store, directory, clock=self.clock, changed=changed),
             clock=self.clock,
             meter=self.metrics,
+            changed=changed,
+        )
+
+    def _ingest(self, intake: Intake, fleet: OmeFleet, changed: Callable[[str], None]) -> Ingest:
+        return wire_ingest(
+            self.settings,
+            self.store,
+            intake=intake,
+            notifier=self.notifier,
+            clock=self.clock,
+            base=ingest_base(self.settings, fleet),
             changed=changed,
         )
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.ingest_key import IngestKey
 from streaming_service.domain.placement import SETTLE, Copy, Draining, Placement, given_up, replaced, same
+from streaming_service.domain.publisher import Publisher
 from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.domain.state import Failure, Phase, Status, resting
 from streaming_service.errors import IllegalTransition
@@ -37,7 +38,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
     wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
     failure. `renew_below`: what serves from OME under an earlier incarnation is to be replaced. `ingest` holds the
-    keys that may push to it, the newest last.
+    keys that may push to it, the newest last, and `publishers` those who do.
     """
 
     spec: ChannelSpec
@@ -67,6 +68,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     retired_at: datetime | None = None
     said: Said = Said()
     ingest: tuple[IngestKey, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
 
     @property
     def content_id(self) -> str:
@@ -188,14 +190,16 @@ class Channel(Struct, frozen=True, kw_only=True):
     def playable(self, now: datetime, *, drain_after: timedelta, seen: Placement | None = None) -> "Channel":
         """The manifest really plays, as `seen`: viewers are switched to it, what they had before drains.
 
-        A content that is ready only when its VOD copy is published goes on being built instead.
+        A content that is ready only when its VOD copy is published goes on being built instead, and so does one that
+        is over before anybody could watch.
         `retries` stays, as what it took; whatever makes another start necessary counts from 0 again.
         """
         building = seen or self.built(Phase.CREATED)
         self.require(building.stream == self.built(Phase.CREATED).stream, f"is not building {building.stream}")
         reason = f"{building.stream} plays every rung"
-        if building.recording and self.spec.protocol is Protocol.HLS:
-            return self.moved(now, Phase.PLAYABLE, f"{reason}; its copy is being made", building=building)
+        if building.recording and (building.short or self.spec.protocol is Protocol.HLS):
+            reason = f"{building.stream} is being recorded" if building.short else f"{reason} and is being recorded"
+            return self.moved(now, Phase.PLAYABLE, reason, building=building)
         return self.moved(
             now,
             Phase.PLAYABLE,
@@ -322,6 +326,7 @@ class Channel(Struct, frozen=True, kw_only=True):
             retry_at=None,
             retired_at=now,
             ingest=(),
+            publishers=(),
         )
 
     def replayed(self, now: datetime) -> "Channel":

@@ -15,6 +15,7 @@ from msgspec import Struct
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 
+_ORIGIN = "origin:"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:notification")
 
 # Standard Webhooks' recommended schedule: the pause before each attempt.
@@ -49,7 +50,11 @@ class Severity(StrEnum):
 
 
 class Notification(Struct, frozen=True):
-    """One debt to one endpoint. `topic` says what happened, `facts` what the body is made from."""
+    """One debt to one endpoint. `topic` says what happened, `facts` what the body is made from.
+
+    Debts with the same `content_id` are paid in order. What is about an origin has `about_origin` there, and the name
+    among its facts.
+    """
 
     id: str
     endpoint: Endpoint
@@ -58,6 +63,15 @@ class Notification(Struct, frozen=True):
     occurred_at: datetime
     facts: Mapping[str, Any]
     correlation_id: str | None = None
+
+
+def about_origin(name: str) -> str:
+    """Stands for a content id in what is about an origin; no content id looks like it."""
+    return f"{_ORIGIN}{name}"
+
+
+def is_about_origin(notification: Notification) -> bool:
+    return notification.content_id.startswith(_ORIGIN)
 
 
 class Cause(Struct, frozen=True):
@@ -131,6 +145,31 @@ class Notifier(Struct, frozen=True):
         return self._owe(channel, cause, f"retired/{channel.generation}", owed) + self.purge(
             channel, paths, cause, f"retired/{channel.generation}"
         )
+
+    def ingest_rotated(
+        self, channel: Channel, paths: tuple[str, ...], cause: Cause, valid_until: datetime | None
+    ) -> tuple[Notification, ...]:
+        """Another key lets push to it; the one before is good until `valid_until`. The caches are emptied.
+
+        Runbooks look for rotations among the failovers, where the analytics have one that promoted nothing.
+        """
+        key = f"ingest-rotated/{channel.ingest[-1].digest}"
+        region = channel.spec.ingest_region
+        facts = {
+            "channelId": channel.channel_id,
+            "application": channel.spec.application,
+            "paths": list(paths),
+            "retries": channel.retries,
+            "live": channel.spec.live,
+            "previousKeyValidUntil": valid_until and to_wire(valid_until),
+        }
+        failover = {"trigger": "ingest-rotation", "promoted": False, "paths": list(paths), "ingestRegion": region}
+        owed = [
+            (Endpoint.BIGQUERY, "stream.ingest.rotated", facts),
+            (Endpoint.OBSERVABILITY, "stream.ingest.rotated", facts),
+            (Endpoint.BIGQUERY, "cdn.failover", failover),
+        ]
+        return self._owe(channel, cause, key, owed) + self.purge(channel, paths, cause, key)
 
     def purge(self, channel: Channel, paths: tuple[str, ...], cause: Cause, token: str) -> tuple[Notification, ...]:
         """Empty the CDN's caches for these paths; `token` tells one request from the next."""

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from streaming_service.domain.ingest_url import target_of
 from streaming_service.errors import InvalidInput
 
 SIGNATURE_HEADER = "x-ome-signature"
@@ -113,12 +113,7 @@ class Admission(Struct, frozen=True):
     @property
     def target(self) -> tuple[str, str]:
         """Application and stream that the URL names; empty where it names none."""
-        try:
-            parts = urlsplit(self.url).path.split("/")
-        except ValueError:
-            return "", ""
-        application, stream = (*parts[1:3], "", "")[:2]
-        return application, stream
+        return target_of(self.url)
 
 
 class _Client(Struct):

@@ -13,6 +13,10 @@ COPY_FOLDER = "vod"
 # Until then a channel that OME was just asked for may not have been seen by it.
 SETTLE = timedelta(seconds=2)
 
+_TOLERANCE = 0.3
+_STATED_TOLERANCE = 1.0
+_SHORTEST_LIVE = 5.0  # seconds: three segments of two seconds have begun by then
+
 _OURS = re.compile(r"([0-9a-f]{32})-[1-9][0-9]*")
 _INGEST = "live"
 _OURS_OR_INGEST = re.compile(rf"([0-9a-f]{{32}})-([1-9][0-9]*|{_INGEST})")
@@ -34,7 +38,7 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seat         which of the origin's places it takes; no two placements have the same one
     live         it plays what is pushed to `ingest_stream`, and the file while nobody pushes
     publish      OME makes a VOD copy of it in the manifest bucket
-    duration     of the source in seconds, where that is known, give or take `tolerance`
+    duration     of the source in seconds, where that is known; `measured` by us, or only stated by its sender
     shortest     duration of the source's track that ends first, likewise
     fitted       the rungs it really has, once it was seen playing
     appeared     when OME says that its stream began: another moment later on means that OME restarted
@@ -57,7 +61,7 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     publish: bool = False
     duration: float | None = None
     shortest: float | None = None
-    tolerance: float = 0.3
+    measured: bool = True
     fitted: tuple[Rung, ...] | None = None
     appeared: datetime | None = None
     copy: Copy | None = None
@@ -86,6 +90,16 @@ class Placement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def recording(self) -> bool:
         """OME is to make a VOD copy of it, and has not finished."""
         return self.publish and self.copy is None
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds that a copy may lack at its end: a few frames stay in OME's encoder."""
+        return _TOLERANCE if self.measured else _STATED_TOLERANCE
+
+    @property
+    def short(self) -> bool:
+        """So short that OME's playlists never answer while it plays: they wait for a third segment (measured)."""
+        return self.duration is not None and self.duration < _SHORTEST_LIVE
 
     @property
     def ends_at(self) -> datetime | None:

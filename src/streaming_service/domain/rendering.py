@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streaming_service.domain.clock import to_wire
-from streaming_service.domain.notification import Endpoint, Notification
+from streaming_service.domain.notification import Endpoint, Notification, is_about_origin
 
 # Manifest path and the channel's own base URL (None: the configured one) → signed URL and its expiry on the wire.
 Sign = Callable[[str, str | None], tuple[str, str]]
@@ -26,7 +26,7 @@ def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
             return {
                 "id": notification.id,
                 "event": notification.topic,
-                "payload": {"contentId": notification.content_id, **facts},
+                "payload": {**_about(notification), **facts},
                 "emittedAt": to_wire(notification.occurred_at),
             }
 
@@ -73,11 +73,16 @@ def _alert(notification: Notification) -> dict[str, Any]:
         "severity": facts["severity"],
         "description": facts["description"],
         "metadata": {
-            "contentId": notification.content_id,
+            **_about(notification),
             **{name: fact for name, fact in facts.items() if name not in named},
         },
         "auditTopic": facts.get("auditTopic"),
     }
+
+
+def _about(notification: Notification) -> dict[str, Any]:
+    """The content that it is about; an origin is named by its facts."""
+    return {} if is_about_origin(notification) else {"contentId": notification.content_id}
 
 
 def _signed(facts: Mapping[str, Any], sign: Sign) -> tuple[str, str]:

@@ -6,7 +6,7 @@ naming the field as the sender spells it.
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -155,6 +155,18 @@ class _GatewayRegistration(Struct, rename="camel"):
     geo_restrictions: _Geo | None = None
 
 
+class _LiveRegistration(Struct, rename="camel"):
+    content_id: str
+    content_type: str
+    live: bool
+    slate_gcs_uri: str | None = None
+    tenant_id: str | None = None
+    ingest_region: str | None = None
+    drm: _Drm | None = None
+    availability_window: _Window | None = None
+    geo_restrictions: _Geo | None = None
+
+
 def parse_uploaded(body: Any) -> ProvisionRequest | Ignored:
     """The `media.uploaded` object. Thumbnails and banners are Ignored."""
     event = _convert(body, _Uploaded)
@@ -223,9 +235,11 @@ def parse_ready_for_stream(body: Any, occurred_at: datetime | None = None, prefi
 
 
 def parse_registration(body: Any, now: datetime) -> ProvisionRequest:
-    """The body of `POST /v1/admin/streams/register`, in the gateway's shape or in ready-for-stream's."""
+    """The body of `POST /v1/admin/streams/register`: the gateway's shape, ready-for-stream's, or a live content."""
     if isinstance(body, dict) and "videoId" in body:
         return parse_ready_for_stream(body, now)
+    if is_live(body):
+        return _parse_live(body, now)
     data = _convert(body, _GatewayRegistration)
     classification = parse_classification(data.content_type, "contentType")
     return ProvisionRequest(
@@ -242,6 +256,34 @@ def parse_registration(body: Any, now: datetime) -> ProvisionRequest:
         availability=_window(data.availability_window),
         geo=_geo(data.geo_restrictions),
         duration=_duration(data.duration_seconds, "durationSeconds"),
+    )
+
+
+def is_live(body: Any) -> bool:
+    """Whether a registration is about a content that is pushed, or tries to be."""
+    return isinstance(body, dict) and cast("dict[str, Any]", body).get("live", False) is not False
+
+
+def _parse_live(body: Any, now: datetime) -> ProvisionRequest:
+    """Its source is the slate, and another slate is other media."""
+    data = _convert(body, _LiveRegistration)
+    if not data.slate_gcs_uri:
+        raise InvalidInput("slateGcsUri", "is missing: name a slate here, or one for all in LIVE_SLATE_URI")
+    classification = parse_classification(data.content_type, "contentType")
+    return ProvisionRequest(
+        content_id=parse_content_id(data.content_id),
+        classification=classification,
+        source=parse_object_uri(data.slate_gcs_uri, "slateGcsUri"),
+        checksum="slate:" + sha256(data.slate_gcs_uri.encode()).hexdigest(),
+        protocol=Protocol.LL_HLS,
+        said_at=now,
+        source_field="slateGcsUri",
+        tenant_id=_text(data.tenant_id, "tenantId"),
+        ingest_region=_text(data.ingest_region, "ingestRegion"),
+        drm=_drm(data.drm, "drm"),
+        availability=_window(data.availability_window),
+        geo=_geo(data.geo_restrictions),
+        live=True,
     )
 
 

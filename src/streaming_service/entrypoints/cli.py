@@ -19,8 +19,8 @@ app = typer.Typer(
     help="The playback control plane for OvenMediaEngine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 worker_app = typer.Typer(help="The worker: events in, channels converged, notifications out.")
-channels_app = typer.Typer(help="Look at channels.", no_args_is_help=True)
 origins_app = typer.Typer(help="Look at origins, and empty them.", no_args_is_help=True)
+channels_app = typer.Typer(help="Look at channels, and make ingest keys.", no_args_is_help=True)
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 db_app = typer.Typer(help="The store's schema.", no_args_is_help=True)
 app.add_typer(worker_app, name="worker")
@@ -131,6 +131,14 @@ def channels_show(content_id: str, as_json: Json = False, env_file: EnvFile = _E
     from streaming_service.entrypoints.operating import show_channel
 
     _run(show_channel(env_file, content_id, as_json=as_json))
+
+
+@channels_app.command("rotate-ingest")
+def channels_rotate_ingest(content_id: str, as_json: Json = False, env_file: EnvFile = _ENV) -> None:
+    """Make a new ingest key and show it, once; the one before is good for INGEST_KEY_GRACE_SECONDS."""
+    from streaming_service.entrypoints.operating import rotate_ingest
+
+    _run(rotate_ingest(env_file, content_id, as_json=as_json))
 
 
 @origins_app.command("list")

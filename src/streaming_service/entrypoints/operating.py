@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from streaming_service.adapters.clock import WallClock
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_store, spec_policy, store_dsn
+from streaming_service.bootstrap import open_ingest_keys, open_store, spec_policy, store_dsn
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
@@ -112,6 +112,28 @@ async def show_channel(env_file: Path, content_id: str, *, as_json: bool) -> Non
     return None
 
 
+async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> None:
+    """A new ingest key, on standard output and nowhere else. Worker and API take it from the store."""
+    content_id = parse_content_id(content_id)
+    settings = load(env_file=env_file, roles=["store"])
+    async with open_store(settings) as store:
+        made = await open_ingest_keys(settings, store).rotate(content_id, Cause("cli", new_correlation_id()))
+    until = made.previous_key_valid_until
+    shown = {
+        "url": made.addresses.rtmp,
+        "streamKey": made.key,
+        "previousKeyValidUntil": until and to_wire(until),
+        "srtUrl": made.addresses.srt,
+        "whipUrl": made.addresses.whip,
+    }
+    if as_json:
+        return _say(_json({name: value for name, value in shown.items() if value or not name.endswith("pUrl")}))
+    for name, value in shown.items():
+        if value:
+            _say(f"{name}: {value}")
+    return _say("note the key down: it is not shown again")
+
+
 def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> None:
     """Print every variable; raises ConfigurationError afterwards when something is wrong."""
     for role in roles:
@@ -166,11 +188,20 @@ def _details(channel: Channel) -> dict[str, str]:
         "checksum": channel.spec.checksum,
         "generation": f"{channel.generation} ({channel.spec_hash[:12]})",
         "ladder": ", ".join(f"{rung.name} {rung.bitrate_kbps} kbit/s" for rung in channel.spec.rungs),
+        "ingest": _ingest(channel),
         "stream": f"{placement.stream} on {placement.origin}, application {placement.application}" if placement else "",
         "draining": ", ".join(item.placement.stream for item in channel.draining),
         "failure": f"{failure.code}: {failure.detail}" if failure else "",
         "ready": to_wire(channel.ready_at) if channel.ready_at else "",
     }
+
+
+def _ingest(channel: Channel) -> str:
+    if not channel.spec.live:
+        return ""
+    publisher = channel.publishers[-1] if channel.publishers else None
+    who = f"pushed from {publisher.address} since {to_wire(publisher.since)}" if publisher else "nobody pushes"
+    return f"{len(channel.ingest)} keys, {who}"
 
 
 def _timeline(history: tuple[HistoryEntry, ...]) -> Table:

@@ -35,6 +35,11 @@ async def run_process(env_file: Path, *, api: bool, worker: bool) -> None:
 
             server = await stack.enter_async_context(serve_http(service))
             log.info("API listens", host=settings.http_host, port=server.port)
+        elif settings.worker_http_port is not None:
+            from streaming_service.entrypoints.http.metrics_server import serve_worker_http
+
+            server = await stack.enter_async_context(serve_worker_http(service, settings.worker_http_port))
+            log.info("metrics listen", host=settings.http_host, port=server.port)
         if worker:
             await run_worker(service, stop)
         else:

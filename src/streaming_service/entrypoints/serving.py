@@ -9,12 +9,14 @@ from streaming_service.application.ports import Ack, Message
 from streaming_service.bootstrap import Service
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.ingest_views import IngestViews
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
 from streaming_service.errors import StoreUnavailable
 
 _REFRESH_SECONDS = 2.0
+_SETTLE_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -49,6 +51,7 @@ async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await service.hooks.settled(_SETTLE_SECONDS)
 
 
 def api_context(service: Service) -> ApiContext:
@@ -74,12 +77,14 @@ def api_context(service: Service) -> ApiContext:
         administration=service.administration,
         origins=service.origins,
         intake=service.intake,
+        ingest=service.ingest,
         publish=publish,
         metrics=service.metrics,
         views=ChannelViews(
             service.fleet.playback_base,
             service.provisioning.manifest_path,
             service.cache_key,
+            ingest=IngestViews(service.ingest.server),
             cdn_base_url=settings.cdn_base_url or "",
             bucket=settings.gcs_manifest_bucket,
         ),

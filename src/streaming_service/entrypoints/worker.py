@@ -17,7 +17,7 @@ import structlog
 
 from streaming_service.application.dispatch import every
 from streaming_service.application.intake import Intake
-from streaming_service.application.ports import Ack, Message
+from streaming_service.application.ports import Ack, Clock, Message
 from streaming_service.bootstrap import Service
 from streaming_service.context import accept_correlation_id, correlation_id
 from streaming_service.domain.notification import Cause
@@ -25,6 +25,8 @@ from streaming_service.domain.notification import Cause
 log = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 5.0
+# Every worker looks for itself: it must not place channels on an origin that does not keep up.
+_PROGRESS_SECONDS = 10.0
 
 
 class UploadContext(Protocol):
@@ -68,9 +70,6 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         if findings.wants_places:
             service.worker_bell.ring()
 
-    async def refresh() -> None:
-        await service.monitoring.refresh()
-
     async def handle(message: Message) -> Ack:
         return await handle_upload_event(message, service, source=settings.event_source)
 
@@ -84,7 +83,9 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
                 every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
                 name="reconciliation",
             ),
-            tasks.create_task(every(_REFRESH_SECONDS, refresh, clock=clock, name="monitoring", leader=_always)),
+            _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, clock),
+            _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),
+            tasks.create_task(_keep_statistics(service, elected("statistics", settings.stats_interval_seconds))),
         ]
         log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
         if service.events is None:
@@ -99,3 +100,29 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
 
 async def _always() -> bool:
     return True
+
+
+async def _keep_statistics(service: Service, elected: Callable[[], Awaitable[bool]]) -> None:
+    async def leads() -> bool:
+        if await elected():
+            return True
+        service.statistics.resign()
+        return False
+
+    async def read() -> None:
+        if not service.fleet.names():
+            await service.fleet.refresh()  # this process has just begun
+        await service.statistics.run()
+
+    await every(service.settings.stats_interval_seconds, read, clock=service.clock, name="statistics", leader=leads)
+
+
+def _often(
+    tasks: asyncio.TaskGroup,
+    name: str,
+    seconds: float,
+    job: Callable[[], Awaitable[object]],
+    clock: Clock,
+) -> asyncio.Task[None]:
+    """In every worker."""
+    return tasks.create_task(every(seconds, job, clock=clock, name=name, leader=_always), name=name)

@@ -19,7 +19,7 @@ from streaming_service.devkit.ome import StandInOme, SyntheticPackager, Timing, 
 from streaming_service.domain.ome_webhook import verify
 from tests.contract.ome.conftest import LADDER
 from tests.contract.ome.playing import path_of, playable
-from tests.contract.ome.target import APP, OTHER_APP, Json, Target, program
+from tests.contract.ome.target import APP, OTHER_APP, VHOST, Json, Target, program
 
 pytestmark = pytest.mark.anyio
 
@@ -181,6 +181,25 @@ async def test_without_an_answer_it_is_not_admitted(stage: Stage) -> None:
 async def test_without_a_webhook_everybody_is_admitted(tmp_path: Path) -> None:
     async with stand_in(tmp_path) as server, server.publish(APP, "cam1", query="key=1", protocol="SRT") as publisher:
         assert publisher.live
+
+
+async def test_srt_is_asked_about_by_its_stream_id(stage: Stage) -> None:
+    """As a real one told (0.21): a denial is followed by nothing, and a kick by one goodbye."""
+    stage.admission.answer = {"allowed": True, "new_url": f"srt://{VHOST}/{APP}/ch77?a=b"}
+    async with stage.server.publish(APP, "secret", query="a=b", protocol="SRT") as publisher:
+        assert publisher.live
+        assert await stage.streams() == ["ch77"]
+        await stage.ome.ask("DELETE", stage.ome.streams("ch77"))
+        await publisher.cut()
+    stage.admission.answer = {"allowed": False}
+    async with stage.server.publish(APP, "secret", protocol="SRT") as publisher:
+        assert not publisher.live
+    told = [json.loads(body)["request"] for body in stage.admission.bodies]
+    assert [(one["status"], one["url"]) for one in told] == [
+        ("opening", f"srt://{VHOST}/{APP}/secret?a=b"),
+        ("closing", f"srt://{VHOST}/{APP}/secret?a=b"),
+        ("opening", f"srt://{VHOST}/{APP}/secret"),
+    ]
 
 
 async def test_a_name_that_is_taken(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The whole API over real HTTP: real use cases, a store in memory, and hand-written stand-ins for the world outside."""
 
+import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from streaming_service.adapters.content_service import NullCatalog
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.administration import Administration
+from streaming_service.application.ingest import Ingest, IngestPolicy
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.origins import OriginOperations
@@ -38,6 +40,7 @@ from streaming_service.domain.state import Failure
 from streaming_service.domain.wish import SpecPolicy
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.ingest_views import IngestViews
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
@@ -53,6 +56,7 @@ SIGNING_SECRET = b"planted-key-0123"
 CONTENT = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 CDN = "https://cdn.test"
+INGEST = "rtmp://ome.test:1935,srt://ome.test:9999,https://ome.test:3334"
 CAUSE = Cause("test", "test-correlation")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
 SPECS = SpecPolicy(
@@ -230,6 +234,18 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
         time=time.time,
     )
 
+    ingest = Ingest(
+        intake=intake,
+        store=store,
+        notifier=notifier,
+        clock=clock,
+        entropy=secrets.token_bytes,
+        policy=IngestPolicy(
+            stream_prefix="ss-", vhost="default", grace=timedelta(seconds=300), base=lambda _: INGEST, slate=None
+        ),
+        changed=playback.forget,
+    )
+
     async def publish(message: Message) -> Ack:
         published.append(message)
         return await intake.handle(message, "push", CAUSE)
@@ -248,9 +264,12 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
             ),
             origins=OriginOperations(store=store, fleet=FakeViews(), clock=clock),
             intake=intake,
+            ingest=ingest,
             publish=publish,
             metrics=metrics,
-            views=ChannelViews(lambda _: "https://origin.test", manifest_path, key, cdn_base_url=CDN),
+            views=ChannelViews(
+                lambda _: "https://origin.test", manifest_path, key, ingest=IngestViews(ingest.server), cdn_base_url=CDN
+            ),
             service_tokens=(SERVICE_TOKEN, OTHER_SERVICE_TOKEN),
             metrics_token=METRICS_TOKEN,
             body_limit=4096,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from streaming_service.adapters.clock import WallClock
-from streaming_service.application.ome_hooks import ClosedGate, HookPolicy, OmeHooks
+from streaming_service.application.admission import ClosedGate
+from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.domain.ome_webhook import sign
 from streaming_service.telemetry import Metrics

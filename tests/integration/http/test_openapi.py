@@ -20,6 +20,7 @@ INTERFACE = {
     ("get", "/v1/admin/streams/{contentId}/events"),
     ("delete", "/v1/admin/streams/{contentId}"),
     ("post", "/v1/admin/streams/{contentId}/purge"),
+    ("post", "/v1/admin/streams/{contentId}/rotate-ingest"),
     ("post", "/v1/admin/streams/{contentId}/replay"),
     ("get", "/v1/admin/dead-letters"),
     ("get", "/v1/admin/dead-letters/{id}"),
@@ -142,7 +143,7 @@ async def test_every_reference_leads_somewhere(running: Harness) -> None:
 async def test_bodies_are_described_with_examples_that_are_accepted(running: Harness) -> None:
     body = (await document(running))["paths"]["/v1/admin/streams/register"]["post"]["requestBody"]
     examples = body["content"]["application/json"]["examples"]
-    assert set(examples) == {"gateway", "ready-for-stream"}
+    assert set(examples) == {"gateway", "ready-for-stream", "live"}
     for example in examples.values():
         answer = await running.admin("POST", "/v1/admin/streams/register", json=example["value"])
         assert answer.status == 202, answer.json

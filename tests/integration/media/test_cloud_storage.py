@@ -14,7 +14,7 @@ from tests.integration.media.conftest import Upload
 from tests.unit.adapters.media.mp4_files import FILM, FTYP, box, movie, track
 
 pytestmark = [pytest.mark.anyio, pytest.mark.gcs]
-FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5)
+FACTS = MediaFacts(video=True, audio=True, width=1280, height=720, duration=12.5, shortest=1.0)
 
 
 @pytest.fixture

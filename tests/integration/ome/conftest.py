@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -134,7 +135,7 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0)
 
 
 @asynccontextmanager
-async def stand_in(folder: Path, timing: Timing | None = None) -> AsyncGenerator[StandInOme]:
+async def stand_in(folder: Path, timing: Timing | None = None, **options: Any) -> AsyncGenerator[StandInOme]:
     silent = MediaFacts(duration=8.0, width=1280, height=720, audio=False)
     packager = SyntheticPackager({SILENT: silent}, missing=frozenset({MISSING}))
     async with StandInOme(
@@ -144,6 +145,7 @@ async def stand_in(folder: Path, timing: Timing | None = None) -> AsyncGenerator
         access_token="key:secret",
         timing=timing or Timing.instant(),
         packager=packager,
+        **options,
     ) as server:
         yield server
 

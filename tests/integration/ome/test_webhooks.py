@@ -16,7 +16,8 @@ from aiohttp import web
 from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.application.ome_hooks import ClosedGate, HookPolicy, OmeHooks
+from streaming_service.application.admission import ClosedGate
+from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.ports import Playability
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing, Webhook

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from streaming_service.application.ome_hooks import HookPolicy, OmeHooks, Verdict
-from streaming_service.application.ports import ChannelStore
+from streaming_service.application.admission import Verdict
+from streaming_service.application.ome_alerts import AlertStore
+from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.domain.channel import Channel, ChannelSpec, accepted
 from streaming_service.domain.content import Classification, Protocol
@@ -37,12 +38,15 @@ class Gate:
     def __init__(self) -> None:
         self.gone: list[Admission] = []
 
-    def admit(self, asked: Admission) -> Verdict:
+    async def admit(self, asked: Admission) -> Verdict:
         allowed = asked.target[1] == "key"
         return Verdict(allowed, None if allowed else "unknown key", "rtmp://h/reels/channel" if allowed else None)
 
     def closed(self, asked: Admission) -> None:
         self.gone.append(asked)
+
+    async def settled(self, within: float) -> None:
+        """Writes nothing down."""
 
 
 class Results(Counter[str]):
@@ -90,7 +94,7 @@ class Door:
         self.policy = replace(standard, **policy)
         self.hooks = self.made(self.store)
 
-    def made(self, store: ChannelStore, **changes: Any) -> OmeHooks:
+    def made(self, store: AlertStore, **changes: Any) -> OmeHooks:
         parts: dict[str, Any] = {
             "secrets": ("new", "old"),
             "directory": self.directory,
@@ -103,7 +107,7 @@ class Door:
         }
         return OmeHooks(**{**parts, **changes})
 
-    async def channel(self, ladder: Ladder = OWN, *, audio: bool = True) -> Channel:
+    async def channel(self, ladder: Ladder = OWN, *, audio: bool = True, live: bool = False) -> Channel:
         spec = ChannelSpec(
             content_id=CONTENT,
             classification=Classification.REEL,
@@ -113,8 +117,9 @@ class Door:
             application="reels",
             protocol=Protocol.LL_HLS,
             rungs=ladder.rungs,
+            live=live,
         )
-        made = put(accepted(spec, NOW, NOW), NOW, origin="default", stream=STREAM, audio=audio)
+        made = put(accepted(spec, NOW, NOW), NOW, origin="default", stream=STREAM, audio=audio, live=live)
         return await self.store.commit(change(made, "test", CAUSE), None)
 
     async def asks(self, stream: str = STREAM, **changes: Any) -> dict[str, Any]:

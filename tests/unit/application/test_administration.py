@@ -1,12 +1,9 @@
 """Dead letters, deliveries and figures, for the people who run it."""
 
-from datetime import timedelta
-
 import pytest
 
 from streaming_service.application.administration import Administration
 from streaming_service.application.issuing import ManifestIssuer
-from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ports import Attempt, DeadLetter, DeliveryQuery, DeliveryState
 from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
@@ -102,46 +99,6 @@ async def test_an_overview_counts_everything_and_shows_the_newest_failures_first
     assert sum(overview.pending.values()) == len(world.owed())
     assert overview.oldest_seconds is not None
     assert [channel.content_id for channel in overview.failures] == [content_id(3), content_id(2)]
-
-
-class Board:
-    """Keeps what was shown last."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.pending: dict[str, int] = {}
-        self.oldest = -1.0
-        self.letters = -1
-
-    def channels(self, counts: dict[str, int]) -> None:
-        self.counts = counts
-
-    def outbox(self, pending: dict[str, int], oldest_seconds: float) -> None:
-        self.pending, self.oldest = pending, oldest_seconds
-
-    def dead_letters(self, count: int) -> None:
-        self.letters = count
-
-
-async def test_gauges_show_every_status_and_endpoint_even_at_nothing(world: World) -> None:
-    board = Board()
-    endpoints = frozenset({Endpoint.BIGQUERY, Endpoint.CDN_CONTROL})
-    await Monitoring(store=world.store, gauges=board, endpoints=endpoints, clock=world.clock).refresh()
-
-    assert board.counts == {"provisioning": 0, "ready": 0, "failed": 0, "retired": 0}
-    assert board.pending == {"bigquery": 0, "cdn-control": 0}
-    assert (board.oldest, board.letters) == (0.0, 0)
-
-
-async def test_gauges_show_what_waits_and_for_how_long(world: World) -> None:
-    await world.playing()
-    owed_at = world.owed()[0].occurred_at
-    world.clock.moment = owed_at + timedelta(seconds=90)
-    board = Board()
-    endpoints = frozenset({Endpoint.BIGQUERY})
-    await Monitoring(store=world.store, gauges=board, endpoints=endpoints, clock=world.clock).refresh()
-
-    assert (board.counts["ready"], board.pending, board.oldest) == (1, {"bigquery": 2}, 90.0)
 
 
 def test_an_issued_url_is_good_from_now_on_for_the_whole_stream() -> None:

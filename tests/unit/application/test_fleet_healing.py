@@ -29,6 +29,7 @@ class FleetInTrouble(RuleBasedStateMachine):
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.world = World(NAMES, capacity=20, drain_after=30.0)
+        # Contents that may serve nothing for a while, because their origin lost them.
         self.touched: set[int] = set()
         for number in CONTENTS:
             self.world.fleet.preferred = NAMES[number % 3]
@@ -47,7 +48,7 @@ class FleetInTrouble(RuleBasedStateMachine):
         return self.loop.run_until_complete(job)
 
     def origin(self, name: str) -> FakeOrigin:
-        return self.world.fleet.origins[name]
+        return self.world.named(name)
 
     def channel(self, number: int) -> Channel:
         return self.run(self.world.channel(number))

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from streaming_service.application.ome_hooks import ClosedGate, Verdict
+from streaming_service.application.admission import ClosedGate, Verdict
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ome_webhook import sign
-from streaming_service.domain.placement import stream_name
+from streaming_service.domain.placement import ingest_name, stream_name
 from streaming_service.domain.rendering import render_body
 from streaming_service.errors import InvalidInput, StoreUnavailable
 from tests.fakes import NOW
@@ -139,6 +139,17 @@ async def test_old_and_repeated_questions_are_refused(door: Door) -> None:
     assert (await door.asks(at=NOW - timedelta(minutes=9)))["allowed"] is True
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_live_channel_gets_every_rung_whatever_its_slate_is(door: Door, known: bool) -> None:
+    await door.channel(live=True)
+    if known:
+        await door.directory.refresh()
+    answer = await door.asks(size=(320, 180))
+    assert videos(answer) == [("video_1080p", 1920, 1080), ("video_240p", 426, 240)]
+    (profile,) = answer["outputProfiles"]["outputProfile"]
+    assert "framerate" not in profile["encodes"]["videos"][0], "nor at the slate's rate"
+
+
 # -- admission --------------------------------------------------------------------------------------------------------
 
 
@@ -257,9 +268,43 @@ async def test_severities(door: Door, codes: tuple[str, ...], severity: str) -> 
 
 
 @pytest.mark.parametrize("stream", ["by-hand", stream_name("ss-", str(UUID(int=2, version=4)), 1)])
-async def test_an_alert_about_nothing_of_ours_is_only_counted(door: Door, stream: str) -> None:
-    await door.hooks.alert(alert_body(stream), "c")
+async def test_an_alert_about_nothing_of_ours_is_put_to_its_origin(door: Door, stream: str) -> None:
+    await door.hooks.alert(alert_body(stream), "correlation-3")
     assert door.results == {"alert no_channel": 1}
+    observed, exported = door.store.everything_owed()
+    assert (observed.content_id, observed.correlation_id) == ("origin:o-1", "correlation-3")
+    envelope = render_body(exported, unsigned)
+    assert (envelope["event"], envelope["payload"]["sourceUri"]) == ("ome.alert", f"#default#reels/{stream}")
+    door.clock.advance(301)
+    await door.hooks.alert(alert_body(stream), "c")
+    assert len({item.id for item in door.store.everything_owed()}) == 4
+
+
+async def test_trouble_with_what_is_pushed_is_an_ingest_failure_too(door: Door) -> None:
+    await door.channel(live=True)
+    await door.hooks.alert(alert_body(ingest_name("ss-", CONTENT)), "c")
+    owed = [(item.endpoint, item.topic, item.content_id) for item in door.store.everything_owed()]
+    assert owed == [
+        (endpoint, topic, CONTENT)
+        for topic in ("ome.alert", "stream.ingest.failure")
+        for endpoint in ("observability", "bigquery")
+    ]
+    assert len({item.id for item in door.store.everything_owed()}) == 4
+    assert door.results == {"alert recorded": 1}
+
+
+@pytest.mark.parametrize(
+    ("stream", "code", "live"),
+    [
+        (STREAM, "INGRESS_BITRATE_LOW", True),
+        (ingest_name("ss-", CONTENT), "EGRESS_LLHLS_READY", True),
+        (ingest_name("ss-", CONTENT), "INGRESS_BITRATE_LOW", False),
+    ],
+)
+async def test_other_trouble_is_none_of_the_ingest(door: Door, stream: str, code: str, live: bool) -> None:
+    await door.channel(live=live)
+    await door.hooks.alert(alert_body(stream, code), "c")
+    assert {item.topic for item in door.store.everything_owed()} == {"ome.alert"}
 
 
 async def test_an_alert_that_could_not_be_kept_is_taken_again(door: Door) -> None:

@@ -137,8 +137,11 @@ class World:
             notifier=self.notifier,
             stream_prefix="ss-",
             clock=self.clock,
-            gauges=self.meter,
         )
+
+    def named(self, name: str) -> FakeOrigin:
+        """The origin of that name, whether or not the fleet has it."""
+        return next(origin for origin in self.origins if origin.name == name)
 
     async def accept(self, wish: ProvisionRequest | None = None) -> Outcome:
         return (await self.provisioning.accept(wish or request(), CAUSE))[1]
@@ -196,7 +199,7 @@ class World:
                 self.clock.advance(LEASE.total_seconds())
                 continue
             due = self.store.due()
-            if not due or (end and due[0] > end):
+            if not due or (end and max(due[0], self.clock.now()) > end):
                 return
             self.clock.advance(max(0.0, (due[0] - self.clock.now()).total_seconds()) or LEASE.total_seconds())
         raise AssertionError("it never settles")

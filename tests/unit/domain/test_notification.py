@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
+from streaming_service.domain.ingest import rotated
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.notification import (
     RETRY_SCHEDULE,
@@ -113,6 +114,17 @@ def test_each_purge_request_is_a_debt_of_its_own(channel: Channel) -> None:
     assert {item.id for item in first}.isdisjoint(item.id for item in second)
 
 
+def test_a_rotation_is_among_the_failovers_of_the_analytics_and_moves_no_traffic(channel: Channel) -> None:
+    notifications = EVERYBODY.ingest_rotated(rotated(channel, "digest", NOW, timedelta(0)), ("/a/*",), CAUSE, None)
+
+    (failover,) = [item for item in notifications if item.topic == "cdn.failover"]
+    assert failover.endpoint is Endpoint.BIGQUERY
+    payload = render_body(failover, lambda path, base: (f"{base}{path}", "soon"))["payload"]
+    assert (payload["trigger"], payload["promoted"]) == ("ingest-rotation", False)
+    assert "digest" not in str(notifications)
+    assert len({item.id for item in notifications}) == len(notifications) == 5
+
+
 def test_every_debt_can_be_rendered_and_says_when_it_happened_and_for_whom(channel: Channel) -> None:
     paths = ("/reels/s-1/",)
     debts = (
@@ -120,6 +132,7 @@ def test_every_debt_can_be_rendered_and_says_when_it_happened_and_for_whom(chann
         *EVERYBODY.failed(channel, "/m", CAUSE),
         *EVERYBODY.retired(channel, paths, CAUSE),
         *EVERYBODY.purge(channel, paths, CAUSE, "1"),
+        *EVERYBODY.ingest_rotated(rotated(channel, "digest", NOW, timedelta(0)), paths, CAUSE, NOW),
     )
     for debt in debts:
         assert render_body(debt, lambda path, base: (f"{base}{path}", "soon"))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streaming_service.domain.notification import Endpoint, Notification, Severity
+from streaming_service.domain.notification import Endpoint, Notification, Severity, about_origin
 from streaming_service.domain.rendering import render_body
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
@@ -108,6 +108,17 @@ def test_bigquery() -> None:
         "payload": {"contentId": "content-1", "path": "/a/"},
         "emittedAt": "2026-01-02T03:04:05.678Z",
     }
+
+
+def test_what_is_about_an_origin_names_no_content() -> None:
+    facts = {"origin": "ome-1", "severity": Severity.WARNING, "description": "is full"}
+
+    def body(endpoint: Endpoint) -> dict[str, Any]:
+        about = Notification("n-1", endpoint, "ome.realtime.stats", about_origin("ome-1"), MOMENT, facts)
+        return render_body(about, sign)
+
+    assert body(Endpoint.BIGQUERY)["payload"] == facts
+    assert body(Endpoint.OBSERVABILITY)["metadata"] == {"origin": "ome-1"}
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.CONTENT_CALLBACK, Endpoint.GATEWAY_WARMUP, Endpoint.CDN_CONTROL])

@@ -272,3 +272,70 @@ def with_invalid_input_allowed(parse: Any) -> None:
         parse()
     except InvalidInput as error:
         assert_told_well(error)
+
+
+# -- live -------------------------------------------------------------------------------------------------------------
+
+LIVE: dict[str, Any] = {
+    "contentId": CONTENT_ID,
+    "tenantId": "tenant-1",
+    "contentType": "series",
+    "live": True,
+    "slateGcsUri": "gs://uploads/slate.mp4",
+    "ingestRegion": "europe-west1",
+    "drm": {"keyId": "key-1", "licenseServer": "https://license.example/v1"},
+    "availabilityWindow": {"startsAt": "2026-01-01T00:00:00Z"},
+    "geoRestrictions": {"allow": ["de"]},
+}
+
+
+def test_a_live_content_has_a_slate_for_a_source() -> None:
+    request = parse_registration(LIVE, NOW)
+
+    assert (request.live, request.classification, request.protocol) == (True, Classification.SERIES, Protocol.LL_HLS)
+    assert request.source == ObjectUri("uploads", "slate.mp4")
+    assert (request.tenant_id, request.ingest_region, request.said_at) == ("tenant-1", "europe-west1", NOW)
+    assert request.drm == Drm("key-1", "https://license.example/v1")
+    assert request.geo == GeoRestrictions(("DE",), ())
+    assert request.availability is not None
+
+
+def test_another_slate_is_other_media() -> None:
+    other = parse_registration(changed(LIVE, "slateGcsUri", "gs://uploads/other.mp4"), NOW)
+
+    assert parse_registration(LIVE, NOW).checksum == parse_registration(dict(LIVE), NOW).checksum != other.checksum
+
+
+def test_what_is_not_live_is_an_upload() -> None:
+    assert parse_registration({**GATEWAY, "live": False}, NOW).live is False
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("live", "true"),
+        ("live", None),
+        ("slateGcsUri", DELETE),
+        ("slateGcsUri", ""),
+        ("slateGcsUri", "https://h/slate.mp4"),
+        ("slateGcsUri", "gs://uploads/../slate.mp4"),
+        ("contentId", "1"),
+        ("contentType", "film"),
+        ("contentType", DELETE),
+    ],
+)
+def test_a_wrong_field_of_a_live_registration_is_named(field: str, value: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_registration(changed(LIVE, field, value), NOW)
+
+    assert caught.value.field == field
+    assert_told_well(caught.value)
+
+
+@settings(max_examples=100)
+@given(broken(LIVE))
+def test_no_live_registration_is_too_strange(body: Any) -> None:
+    try:
+        parse_registration(body, NOW)
+    except InvalidInput as error:
+        assert_told_well(error)

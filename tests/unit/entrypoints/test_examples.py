@@ -8,9 +8,10 @@ from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
 from streaming_service.entrypoints.http.health import Health, Readiness
+from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
 from streaming_service.entrypoints.http.origins import OriginEntry, OriginList
-from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested
+from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested, RotationRequested
 from streaming_service.entrypoints.http.views import ChannelView
 
 TYPES: tuple[type[msgspec.Struct], ...] = (
@@ -22,6 +23,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     DeadLetterView,
     DeliveryView,
     Requested,
+    RotationRequested,
+    IngestView,
     Qos,
     OriginEntry,
     OriginList,

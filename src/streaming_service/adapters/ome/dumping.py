@@ -2,11 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from streaming_service.adapters.ome.client import OmeClient, OmeError
 from streaming_service.adapters.ome.models import HlsDump
 from streaming_service.application.ports import RecordingState
 from streaming_service.domain.placement import Placement
 from streaming_service.errors import NotFound
+
+log = structlog.get_logger(__name__)
 
 # A dump that is accepted before the playlists answer 200 begins at media time 0; the window for it is about a second.
 _BEGIN_PAUSE = 0.1
@@ -67,7 +71,7 @@ class OmeRecorder:
         return RecordingState.ENDED if program is None or program.state == "offair" else RecordingState.RUNNING
 
     async def conclude(self, placement: Placement) -> None:
-        """Raises NotFound when OME no longer knows the stream or its dump."""
+        """Raises NotFound when OME no longer knows the stream."""
         await self._client.conclude_hls_live(placement.application, placement.stream)
         await self._sleep(_FLUSH_SECONDS)
         try:
@@ -75,7 +79,8 @@ class OmeRecorder:
         except OmeError as error:
             if error.status != 500:
                 raise
-            raise NotFound(f"OME no longer knows the dump of {placement.stream}") from error
+            # It no longer knows that dump. What is on disk is looked at anyway.
+            log.info("dump was stopped already", stream=placement.stream)
 
 
 def _refused(error: OmeError, path: str) -> OmeError:

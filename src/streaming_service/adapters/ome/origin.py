@@ -1,5 +1,6 @@
 """One OME as an origin: the application's Origin port on top of the client."""
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from streaming_service.adapters.ome.models import (
     ome_time,
 )
 from streaming_service.adapters.ome.watching import OmeWatcher
-from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started
+from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started, StreamFigures
 from streaming_service.domain.placement import Placement
 from streaming_service.errors import NotFound
 
@@ -120,6 +121,16 @@ class OmeOrigin:
     async def booted_at(self) -> datetime | None:
         return ome_moment((await self._client.server_statistics()).created_time)
 
+    async def figures(self, application: str, stream: str) -> StreamFigures | None:
+        try:
+            counted = await self._client.stream_statistics(application, stream)
+        except NotFound:
+            return None
+        return StreamFigures(counted.viewers, counted.bitrate_kbps, counted.total_bytes_out)
+
+    async def position(self, application: str, stream: str) -> float | None:
+        return await self._watcher.position(application, stream)
+
     async def starved_of_audio(self, placement: Placement) -> bool:
         """OME waits for ever at position 0 for audio that the file does not have."""
         try:
@@ -132,7 +143,7 @@ class OmeOrigin:
 
     def _schedule(self, placement: Placement, now: datetime) -> ScheduledChannel:
         stream = ScheduledStream(name=placement.stream, audio_track=placement.audio)
-        file = ProgramItem(url=f"file://{placement.media_path}")
+        file = ProgramItem(url=f"file://{placement.media_path}", duration=_milliseconds(placement))
         if placement.live:
             pushed = f"stream://{self._vhost}/{placement.application}/{placement.ingest_stream}"
             live = Program(name=_PROGRAM, scheduled=_ALWAYS, repeat=True, items=[ProgramItem(url=pushed)])
@@ -163,6 +174,16 @@ class OmeOrigin:
         if self._recorder is None:
             raise OmeError("ome", f"{placement.stream} cannot be recorded on {self.name}: set OME_MANIFEST_MOUNT")
         return self._recorder
+
+
+def _milliseconds(placement: Placement) -> int:
+    """For how long to play the file. Told to play all of it (-1), OME cuts it to whole seconds (measured, v0.21).
+
+    Told to play longer than it is, OME plays it to its end: what is only stated is asked for with its tolerance.
+    """
+    if placement.duration is None:
+        return -1
+    return math.ceil((placement.duration + (0.0 if placement.measured else placement.tolerance)) * 1000)
 
 
 def _no_application(application: str, origin: str) -> str:

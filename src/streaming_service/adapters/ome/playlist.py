@@ -61,6 +61,23 @@ def first_media(text: str, url: str) -> tuple[str | None, str] | None:
     return (init, address) if address else None
 
 
+def end_of_media(text: str) -> float | None:
+    """How far a media playlist goes, unfinished segments included, in seconds since the epoch by the stream's clock.
+
+    OME dates segments by their media time from the first one on, so this falls behind the wall clock when OME does.
+    None when nothing is dated, or the stream has ended.
+    """
+    playlist = _parse(text)
+    if playlist is None or playlist.is_variant or playlist.is_endlist:
+        return None
+    # What is still being written has parts, no URI and, as the library reads it, no date.
+    begun = sum((part.duration or 0.0) for item in playlist.segments if not item.uri for part in item.parts)
+    last = next((item for item in reversed(playlist.segments) if item.uri and item.program_date_time), None)
+    if last is None or last.program_date_time is None:
+        return None
+    return last.program_date_time.timestamp() + (last.duration or 0.0) + begun
+
+
 def _resolve(base: str, uri: str | None) -> str | None:
     try:
         return urljoin(base, uri) if uri else None

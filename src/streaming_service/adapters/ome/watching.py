@@ -1,11 +1,12 @@
 """Does a channel really play? Its playback side is asked as by a player, its API for what was made of the source."""
 
 import asyncio
+from collections.abc import Mapping
 
 from streaming_service.adapters.http import Caller, Request, Response
 from streaming_service.adapters.ome.client import OmeClient
 from streaming_service.adapters.ome.models import StreamState
-from streaming_service.adapters.ome.playlist import Multivariant, first_media, parse_multivariant
+from streaming_service.adapters.ome.playlist import Multivariant, end_of_media, first_media, parse_multivariant
 from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.placement import Placement
@@ -13,6 +14,10 @@ from streaming_service.domain.transcode import fit, playlists
 from streaming_service.errors import NotFound, UpstreamUnavailable
 
 _FIRST_BYTES = 64 * 1024 * 1024  # a whole segment of the largest rung fits; more is not a segment
+
+_STAYING: Mapping[str, str] = {}
+# OME counts whoever has fetched a manifest as a viewer until the connection is closed.
+_LEAVING = {"connection": "close"}
 
 
 class OmeWatcher:
@@ -54,6 +59,16 @@ class OmeWatcher:
         report = await self._media(manifest.variants[0][0])
         return report if report.verdict is not Playability.PLAYABLE else await self._appearance(placement, manifest)
 
+    async def position(self, application: str, stream: str) -> float | None:
+        """How far the best rung's playlist goes, in seconds of the stream's own clock; None without such a playlist."""
+        url = f"{self._playback_url}/{application}/{stream}/{self._playlist}.m3u8"
+        answer = await self._fetch(url, _LEAVING)
+        manifest = parse_multivariant(_text(answer), url) if answer.status == 200 else None
+        if manifest is None or not manifest.variants:
+            return None
+        answer = await self._fetch(manifest.variants[0][0], _LEAVING)
+        return end_of_media(_text(answer)) if answer.status == 200 else None
+
     async def _appearance(self, placement: Placement, manifest: Multivariant) -> PlayabilityReport:
         """What OME made of the source. A stream keeps for ever what it was told when it began."""
         try:
@@ -85,8 +100,8 @@ class OmeWatcher:
                 return PlayabilityReport(Playability.NO_MEDIA, f"segment answers {fetched.status}")
         return PlayabilityReport(Playability.PLAYABLE)
 
-    async def _fetch(self, url: str) -> Response:
-        answer = await self._playback.call(Request("GET", url, timeout=self._timeout, max_body=_FIRST_BYTES))
+    async def _fetch(self, url: str, headers: Mapping[str, str] = _STAYING) -> Response:
+        answer = await self._playback.call(Request("GET", url, headers, timeout=self._timeout, max_body=_FIRST_BYTES))
         if answer.status >= 500:
             raise UpstreamUnavailable("ome-playback", f"GET {url} answered {answer.status}", status=answer.status)
         return answer

@@ -59,7 +59,7 @@ _WAITING = select(_c.classification, func.count().label("number")).where(_IN_TUR
 _NEXT = (
     select(_c.content_id)
     .where(_IN_TURN, _c.classification.in_(bindparam("classifications", expanding=True)))
-    .order_by(_c.queue_rank)
+    .order_by(_c.queue_rank, _c.content_id)
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
     .cte("next")

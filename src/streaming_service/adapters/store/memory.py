@@ -123,7 +123,9 @@ class MemoryStore(MemoryOutbox):
         self, classifications: Sequence[Classification], now: datetime, owner: str, lease: timedelta, limit: int
     ) -> tuple[Channel, ...]:
         found = [item for item in self._in_turn(now) if item.channel.spec.classification in classifications]
-        claimed = sorted(found, key=lambda record: record.channel.queue_rank or now)[:limit]
+        claimed = sorted(found, key=lambda record: (record.channel.queue_rank or now, record.channel.content_id))[
+            :limit
+        ]
         for record in claimed:
             record.lease_owner, record.lease_until = owner, now + lease
         return tuple(record.channel for record in claimed)

@@ -14,6 +14,7 @@ from streaming_service.application.ports.ome import (
     PlayabilityReport,
     RecordingState,
     Started,
+    StreamFigures,
 )
 from streaming_service.application.ports.platform import Catalog, CatalogEntry, Courier, Receipt, TokenService
 from streaming_service.application.ports.process import Ack, Clock, EventHandler, EventSource, Message, Meter
@@ -78,5 +79,6 @@ __all__ = [
     "RecordingState",
     "Started",
     "Store",
+    "StreamFigures",
     "TokenService",
 ]

@@ -48,6 +48,19 @@ class RecordingState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class StreamFigures(Struct, frozen=True):
+    """What an OME counts of a stream.
+
+    viewers       open connections of LL-HLS, WebRTC and SRT players to it: not people
+    bitrate_kbps  what comes in now: the source's bitrate, not that of its renditions
+    bytes_out     sent since the stream began
+    """
+
+    viewers: int
+    bitrate_kbps: float
+    bytes_out: int
+
+
 class Origin(Protocol):
     """One OME. Unreachable: UpstreamUnavailable; a refusal that stays: UpstreamRejected."""
 
@@ -87,6 +100,17 @@ class Origin(Protocol):
 
     async def booted_at(self) -> datetime | None:
         """When this OME came up, by its own clock; None when it does not say."""
+        ...
+
+    async def figures(self, application: str, stream: str) -> StreamFigures | None:
+        """What is counted of a stream; None when OME does not know it."""
+        ...
+
+    async def position(self, application: str, stream: str) -> float | None:
+        """How far the playlist of a stream goes: seconds, of which only differences mean something.
+
+        None when it is not playing, or has ended.
+        """
         ...
 
     async def starved_of_audio(self, placement: Placement) -> bool:

@@ -22,10 +22,11 @@ from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.webhooks import Admission, Admitted, Webhook, admit, local_outputs, transcode
 from streaming_service.domain.ladder import Ladder
 
+_SRT = "SRT"
 # Protocol as OME writes it → its scheme and port, the type of its streams, and how OME names the peer.
 PROTOCOLS = {
     "RTMP": ("rtmp", 1935, "Rtmp", "TCP://{}:{}/tcp"),
-    "SRT": ("srt", 9999, "Srt", "SRT://{}:{}"),
+    _SRT: ("srt", 9999, "Srt", "SRT://{}:{}"),
 }
 
 
@@ -39,10 +40,12 @@ class Offer(Struct, frozen=True, kw_only=True):
     peer: tuple[str, int]
     file: str
 
-    def url(self, host: str) -> str:
+    def url(self, host: str, vhost: str) -> str:
+        """As OME tells it. Of SRT that is the encoder's `streamid`, which begins with the virtual host."""
         scheme, port, *_ = PROTOCOLS[self.protocol]
         query = f"?{self.query}" if self.query else ""
-        return f"{scheme}://{host}:{port}/{self.application}/{self.key.partition('/')[0]}{query}"
+        place = vhost if self.protocol == _SRT else f"{host}:{port}"
+        return f"{scheme}://{place}/{self.application}/{self.key.partition('/')[0]}{query}"
 
 
 class Session:
@@ -105,10 +108,11 @@ class Ingest:
     async def connect(self, offer: Offer) -> Session:
         """Returns when the stream is there. Raises ConnectionRefusedError for a publisher that is not admitted, and
         ConnectionResetError for one that is, and is cut off for what it publishes, or for what as."""
-        admission = Admission(offer.peer, "incoming", offer.protocol, offer.url(self._host))
+        admission = Admission(offer.peer, "incoming", offer.protocol, offer.url(self._host, self._vhost))
         allowed = await admit(self._admission, admission, self._now()) if self._admission else Admitted()
         if allowed is None:
-            await self._tell_closing(Session(admission, admission.url, None))
+            if offer.protocol != _SRT:
+                await self._tell_closing(Session(admission, admission.url, None))
             raise ConnectionRefusedError(f"OME does not admit {admission.url}: Input/output error")
         session = Session(admission, allowed.new_url or admission.url, allowed.lifetime)
         try:
@@ -177,7 +181,7 @@ class Ingest:
             del channels.ingest[name]
             self._feeds.end(feed, self._now() + self._timing.lose_live)
             session.gone.set()
-        for _ in range(2 if session.kicked else 1):
+        for _ in range(2 if session.kicked and session.admission.protocol != _SRT else 1):
             await self._tell_closing(session)
 
     async def _tell_closing(self, session: Session) -> None:

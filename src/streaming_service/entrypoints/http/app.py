@@ -1,11 +1,13 @@
 """All routes together."""
 
+from collections.abc import Sequence
+
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
-from streaming_service.entrypoints.http.context import ApiContext
+from streaming_service.entrypoints.http.context import ApiContext, ProcessContext
 from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
 from streaming_service.entrypoints.http.failures import answer_problem
@@ -16,7 +18,7 @@ from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.metrics import metrics
 from streaming_service.entrypoints.http.openapi import docs_router
 from streaming_service.entrypoints.http.origins import origins_router
-from streaming_service.entrypoints.http.rsgi import RsgiApp
+from streaming_service.entrypoints.http.rsgi import RestApp, RsgiApp
 from streaming_service.entrypoints.http.streams import streams_router
 
 
@@ -25,18 +27,28 @@ def build_app(api: ApiContext) -> RsgiApp:
     return RsgiApp(ManifestRoute(api.playback, api.metrics.manifest), build_rest(api))
 
 
+def build_process_app(process: ProcessContext) -> RestApp:
+    """What a process without the API tells about itself: health and metrics."""
+    return RestApp(_litestar([health_router, _scraped(process)], process, body_limit=0))
+
+
 def build_rest(api: ApiContext) -> Litestar:
     """Every route but the manifest's."""
 
-    async def provide_api() -> ApiContext:
-        return api
-
     routes = _routes(api)
+    described = [docs_router(routes, api.version)] if api.openapi else []
+    return _litestar([*routes, *described], api, body_limit=api.body_limit)
+
+
+def _litestar(routes: Sequence[ControllerRouterHandler], context: ProcessContext, *, body_limit: int) -> Litestar:
+    async def provide_api() -> ProcessContext:
+        return context
+
     return Litestar(
-        [*routes, docs_router(routes, api.version)] if api.openapi else routes,
+        routes,
         dependencies={"api": Provide(provide_api)},
         exception_handlers={Exception: answer_problem},
-        request_max_body_size=api.body_limit,
+        request_max_body_size=body_limit,
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -50,10 +62,13 @@ def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
         guards=[service_guard(api.service_tokens)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )
-    scraped = Router(
+    return [health_router, guarded, _scraped(api), *([hooks_router] if api.hooks else [])]
+
+
+def _scraped(process: ProcessContext) -> Router:
+    return Router(
         "/",
         route_handlers=[metrics],
-        guards=[metrics_guard(api.metrics_token)],
+        guards=[metrics_guard(process.metrics_token)],
         security=[{"metricsToken": []}],
     )
-    return [health_router, guarded, scraped, *([hooks_router] if api.hooks else [])]

@@ -17,6 +17,14 @@ _GATEWAY_EXAMPLE = {
     "availabilityWindow": {"startsAt": "2026-01-02T03:04:05.678Z"},
     "geoRestrictions": {"deny": ["KP"]},
 }
+_LIVE_EXAMPLE = {
+    "contentId": "5f0d7d4e-3a51-4c0e-9d0a-1c3f5b7a9e22",
+    "tenantId": "tenant-1",
+    "contentType": "series",
+    "live": True,
+    "slateGcsUri": "gs://uploads/slates/soon.mp4",
+    "ingestRegion": "us-east1",
+}
 _READY_EXAMPLE = {
     "uploadId": "upload-1",
     "videoId": _CONTENT_ID,
@@ -75,6 +83,21 @@ _GATEWAY = _object(
         "geoRestrictions": _object([], {"allow": _COUNTRIES, "deny": _COUNTRIES}),
     },
     "The gateway's shape.",
+)
+_LIVE = _object(
+    ["contentId", "contentType", "live"],
+    {
+        "contentId": _UUID,
+        "tenantId": _text(),
+        "contentType": _text("`reel` or `series`.", enum=["reel", "series"]),
+        "live": Schema(type=OpenAPIType.BOOLEAN, const=True),
+        "slateGcsUri": _text("What plays while nobody pushes; needed where LIVE_SLATE_URI is not set."),
+        "ingestRegion": _text(),
+        "drm": _DRM,
+        "availabilityWindow": _object([], {"startsAt": _MOMENT, "endsAt": _MOMENT}),
+        "geoRestrictions": _object([], {"allow": _COUNTRIES, "deny": _COUNTRIES}),
+    },
+    "A live content: pushed, not uploaded.",
 )
 _RENDITION = _object(
     ["name", "codec", "bitrateKbps", "resolution"],
@@ -142,11 +165,12 @@ def _json_body(schema: Schema, examples: dict[str, Any]) -> RequestBody:
 
 @dataclass
 class RegisterOperation(Operation):
-    """The register route with its two bodies."""
+    """The register route with its three bodies."""
 
     def __post_init__(self) -> None:
         self.request_body = _json_body(
-            Schema(any_of=[_GATEWAY, _READY]), {"gateway": _GATEWAY_EXAMPLE, "ready-for-stream": _READY_EXAMPLE}
+            Schema(any_of=[_GATEWAY, _READY, _LIVE]),
+            {"gateway": _GATEWAY_EXAMPLE, "ready-for-stream": _READY_EXAMPLE, "live": _LIVE_EXAMPLE},
         )
 
 

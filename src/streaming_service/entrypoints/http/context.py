@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from streaming_service.application.administration import Administration
+from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
@@ -14,25 +15,35 @@ from streaming_service.telemetry import Metrics
 
 
 @dataclass(frozen=True)
-class ApiContext:
+class ProcessContext:
+    """What a process tells about itself.
+
+    Without `metrics_token` everybody may scrape: in development only. `check_ready` raises a StreamingServiceError
+    while this process should get no traffic.
+    """
+
+    metrics: Metrics
+    metrics_token: str | None = field(repr=False)
+    check_ready: Callable[[], Awaitable[None]]
+    version: str
+
+
+@dataclass(frozen=True)
+class ApiContext(ProcessContext):
     """Use cases and configuration of the API.
 
-    `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service, without
-    `metrics_token` everybody may scrape: both in development only. `body_limit` is in bytes. `check_ready` raises a
-    StreamingServiceError while this process should get no traffic. Without `hooks` OME's webhooks are not answered.
+    `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service: in
+    development only. `body_limit` is in bytes. Without `hooks` OME's webhooks are not answered.
     """
 
     playback: Playback
     administration: Administration
     origins: OriginOperations
     intake: Intake
+    ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]
-    metrics: Metrics
     views: ChannelViews
     service_tokens: tuple[str, ...] = field(repr=False)
-    metrics_token: str | None = field(repr=False)
     body_limit: int
     openapi: bool
-    check_ready: Callable[[], Awaitable[None]]
-    version: str
     hooks: OmeHooks | None = None

@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 from streaming_service.application.ports import DeadLetter
 from streaming_service.domain.clock import to_wire
 from streaming_service.entrypoints.http.described import GUARDED, refusals
+from streaming_service.entrypoints.http.moments import Moment
 from streaming_service.entrypoints.http.parameters import Api, Cursor, ItemId, Limit, admin_cause
-from streaming_service.entrypoints.http.views import Moment
 
 # A page of large messages would be a very large page: those are shown one by one.
 _SHOWN_IN_LISTS = 4096

@@ -11,8 +11,8 @@ from streaming_service.application.ports import Attempt, Delivery, DeliveryQuery
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import Endpoint
 from streaming_service.entrypoints.http.described import GUARDED, refusals
+from streaming_service.entrypoints.http.moments import Moment, moment
 from streaming_service.entrypoints.http.parameters import Api, Cursor, ItemId, Limit
-from streaming_service.entrypoints.http.views import Moment, moment
 
 
 class AttemptView(Struct, rename="camel", omit_defaults=True, kw_only=True):

@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from streaming_service.entrypoints.http.protocol import HttpProtocol, Scope
-from streaming_service.entrypoints.http.rsgi import Answering, RsgiApp
+from streaming_service.entrypoints.http.rsgi import Answering, RestApp
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Watcher(Protocol):
 class Dispatcher:
     """Answers requests in `loop`. `tasks` are those that wait for something."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, app: RsgiApp) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, app: RestApp) -> None:
         self._loop = loop
         self._answer = app.answer
         self._waiting: deque[Watcher] = deque()

@@ -101,6 +101,22 @@ EXAMPLES: dict[str, Any] = {
         "attempts": [{"at": _NOW, "status": 200, "detail": "", "durationMs": 12.5}],
     },
     "Requested": {"status": "purge-requested"},
+    "RotationRequested": {
+        "status": "rotation-requested",
+        "ingest": {
+            "url": "rtmp://ome.example:1935/reels",
+            "streamKey": "9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-Zm9yLWV4YW1wbGUtb25seS1ub3QtYS1r",
+            "previousKeyValidUntil": _LATER,
+        },
+    },
+    "IngestView": {
+        "url": "rtmp://ome.example:1935/reels",
+        "keys": [
+            {"id": "5b1f0c6d3d7f", "madeAt": _NOW, "validUntil": _LATER},
+            {"id": "a02bc7594fac", "madeAt": _NOW},
+        ],
+        "publisher": {"address": "192.0.2.7", "port": 51024, "protocol": "rtmp", "since": _NOW},
+    },
     "Qos": {
         "channels": {"provisioning": 1, "ready": 240, "failed": 1, "retired": 12},
         "outbox": {"pending": {"cdn-control": 2}, "dead": 0, "oldestSeconds": 1.5},

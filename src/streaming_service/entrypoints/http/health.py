@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from streaming_service.entrypoints.http.described import refusals
 from streaming_service.entrypoints.http.failures import Refuse
-from streaming_service.entrypoints.http.parameters import Api
+from streaming_service.entrypoints.http.parameters import Process
 from streaming_service.entrypoints.http.problems import Failure, retry_after
 from streaming_service.errors import StreamingServiceError
 
@@ -30,19 +30,19 @@ class Readiness(Struct):
 
 
 @get("/health", summary="Is the process up?", operation_id="getHealth", responses=refusals())
-async def health(api: Api) -> Health:
+async def health(api: Process) -> Health:
     """Asks nobody."""
     return Health("ok", api.version)
 
 
 @get("/livez", summary="Is the process up?", operation_id="getLiveness", responses=refusals())
-async def live(api: Api) -> Health:
+async def live(api: Process) -> Health:
     """Asks nobody: a store that is down is no reason to restart us."""
     return Health("ok", api.version)
 
 
 @get("/readyz", summary="Should the process get traffic?", operation_id="getReadiness", responses=refusals(503))
-async def ready(api: Api) -> Readiness:
+async def ready(api: Process) -> Readiness:
     """It can sign, and the store is reachable or its cache warm."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):

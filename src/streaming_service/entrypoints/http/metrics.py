@@ -9,7 +9,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from streaming_service.entrypoints.http.described import refusals
-from streaming_service.entrypoints.http.parameters import Api
+from streaming_service.entrypoints.http.parameters import Process
 
 _render_modern = cast("Callable[[Collector], bytes]", openmetrics.generate_latest)  # pyright: ignore[reportUnknownMemberType]
 
@@ -22,7 +22,7 @@ _render_modern = cast("Callable[[Collector], bytes]", openmetrics.generate_lates
     tags=["metrics"],
     responses=refusals(401, 403),
 )
-async def metrics(request: Request[Any, Any, Any], api: Api) -> Response[bytes]:
+async def metrics(request: Request[Any, Any, Any], api: Process) -> Response[bytes]:
     """Prometheus text format, or OpenMetrics when `Accept` asks for it."""
     # The library's own negotiation parses the header and raises for what is no version.
     modern = "application/openmetrics-text" in request.headers.get("accept", "")

@@ -30,11 +30,10 @@ _DEFAULTS = {
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
 
 
-class RsgiApp:
-    """The whole API as an RSGI application."""
+class RestApp:
+    """An ASGI application as an RSGI one."""
 
-    def __init__(self, manifest: ManifestRoute, rest: AsgiApp) -> None:
-        self._manifest = manifest
+    def __init__(self, rest: AsgiApp) -> None:
         self._rest = rest
 
     async def __rsgi__(self, scope: Scope, proto: HttpProtocol) -> None:
@@ -44,11 +43,7 @@ class RsgiApp:
 
     def answer(self, scope: Scope, proto: HttpProtocol) -> tuple[Answering, bool]:
         """What answers this request, and whether its first step may be taken outside of a task."""
-        path = scope.path
-        said = content_in(path)
-        if said is not None:
-            return self._manifest.answer(scope, proto, path, said), True
-        return self._bridge(scope, proto, path), False
+        return self._bridge(scope, proto, scope.path), False
 
     async def _bridge(self, scope: Scope, proto: HttpProtocol, path: str) -> None:
         headers = scope.headers.items()
@@ -64,6 +59,21 @@ class RsgiApp:
         except Exception:  # noqa: BLE001 - the last one who can still answer
             _log.exception("request failed", method=method, path=path)
             sender.fail(INTERNAL_ERROR, path)
+
+
+class RsgiApp(RestApp):
+    """The whole API as an RSGI application."""
+
+    def __init__(self, manifest: ManifestRoute, rest: AsgiApp) -> None:
+        super().__init__(rest)
+        self._manifest = manifest
+
+    def answer(self, scope: Scope, proto: HttpProtocol) -> tuple[Answering, bool]:
+        path = scope.path
+        said = content_in(path)
+        if said is not None:
+            return self._manifest.answer(scope, proto, path, said), True
+        return self._bridge(scope, proto, path), False
 
 
 class _Sender:

@@ -14,7 +14,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from structlog.typing import FilteringBoundLogger
 
 from streaming_service.entrypoints.http.dispatcher import Dispatcher
-from streaming_service.entrypoints.http.rsgi import RsgiApp
+from streaming_service.entrypoints.http.rsgi import RestApp
 from streaming_service.errors import ConfigurationError
 
 _BACKLOG = 2048
@@ -36,12 +36,23 @@ class HttpServer:
 
     `idle_seconds` is how long a connection may be silent between requests, and how long a request's head may take.
     Behind a load balancer it must be longer than that one's own (Google's: 600 s), or requests meet a closing door.
+    `variable` is the setting that the port comes from.
     """
 
-    def __init__(self, app: RsgiApp, host: str, port: int, *, grace_seconds: float, idle_seconds: float = 75.0) -> None:
+    def __init__(
+        self,
+        app: RestApp,
+        host: str,
+        port: int,
+        *,
+        grace_seconds: float,
+        idle_seconds: float = 75.0,
+        variable: str = "HTTP_PORT",
+    ) -> None:
         self._app = app
         self._host = host
         self._port = port
+        self._variable = variable
         self._grace = grace_seconds
         self._idle_ms = round(idle_seconds * 1000)
         self._stopped = asyncio.Event()
@@ -61,7 +72,7 @@ class HttpServer:
     async def start(self) -> None:
         """Returns when connections are accepted. Raises ConfigurationError when the address cannot be had."""
         loop = asyncio.get_running_loop()
-        listener = _listen(self._host, self._port)
+        listener = _listen(self._host, self._port, self._variable)
         self._port = listener.getsockname()[1]
         self._stopped.clear()
         self._dispatcher = Dispatcher(loop, self._app)
@@ -106,7 +117,7 @@ class HttpServer:
         return True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, variable: str) -> socket.socket:
     """Without SO_REUSEPORT, which Granian would set: a second server must hear that the port is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -122,17 +133,17 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigurationError([_reason(host, port, error)]) from error
+        raise ConfigurationError([_reason(host, port, variable, error)]) from error
     return listener
 
 
-def _reason(host: str, port: int, error: OSError) -> str:
+def _reason(host: str, port: int, variable: str, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"HTTP_PORT: port {port} on {host} is taken by another process: stop it, or choose another port"
+            return f"{variable}: port {port} on {host} is taken by another process: stop it, or choose another port"
         case errno.EACCES:
-            return f"HTTP_PORT: port {port} on {host} needs privileges: choose one above 1023"
+            return f"{variable}: port {port} on {host} needs privileges: choose one above 1023"
         case errno.EADDRNOTAVAIL:
             return f"HTTP_HOST: {host!r} is no address of this machine"
         case _:
-            return f"HTTP_PORT: port {port} on {host} cannot be opened: {error.strerror}"
+            return f"{variable}: port {port} on {host} cannot be opened: {error.strerror}"

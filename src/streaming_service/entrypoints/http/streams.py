@@ -17,6 +17,8 @@ from streaming_service.domain.state import Status
 from streaming_service.entrypoints.http.bodies import json_body
 from streaming_service.entrypoints.http.body_schemas import RegisterOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
+from streaming_service.entrypoints.http.ingest_views import IngestCredentials, credentials
+from streaming_service.entrypoints.http.moments import Moment
 from streaming_service.entrypoints.http.parameters import (
     Api,
     ContentId,
@@ -26,7 +28,7 @@ from streaming_service.entrypoints.http.parameters import (
     admin_cause,
     content_id_of,
 )
-from streaming_service.entrypoints.http.views import ChannelView, Moment
+from streaming_service.entrypoints.http.views import ChannelView
 
 
 class ChannelList(Struct):
@@ -63,23 +65,34 @@ class Requested(Struct):
     status: str
 
 
+class RotationRequested(Struct):
+    """What was set going, and the new key."""
+
+    status: str
+    ingest: IngestCredentials
+
+
 @post(
     "/register",
     status_code=202,
-    summary="Accept an upload without Pub/Sub",
+    summary="Accept an upload without Pub/Sub, or a live content",
     operation_id="registerStream",
     operation_class=RegisterOperation,
     response_headers=[
         ResponseHeader("location", value="", documentation_only=True, description="Where the channel can be looked at.")
     ],
-    responses=refusals(400, *GUARDED, 413, 415, 422, 502),
+    responses=refusals(400, *GUARDED, 410, 413, 415, 422, 502),
 )
 async def register(
     request: Request[Any, Any, Any], api: Api, idempotency_key: IdempotencyKey = None
 ) -> Response[ChannelView]:
-    """The gateway's shape or the `data` object of `media.ready-for-stream`; the channel as it is now."""
-    channel = await api.intake.register(await json_body(request), idempotency_key, admin_cause())
-    return Response(api.views.channel(channel), headers={"location": f"/v1/admin/streams/{channel.content_id}"})
+    """The gateway's shape, the `data` object of `media.ready-for-stream`, or a live content; the channel as it is now.
+
+    A live content gets its first ingest key. It is in this answer and in no other.
+    """
+    made = await api.ingest.register(await json_body(request), idempotency_key, admin_cause())
+    location = {"location": f"/v1/admin/streams/{made.channel.content_id}"}
+    return Response(api.views.channel(made.channel, made.first), headers=location)
 
 
 @get("/", summary="List channels", operation_id="listStreams", responses=refusals(400, *GUARDED))
@@ -142,6 +155,23 @@ async def purge(api: Api, content_id: ContentId) -> Requested:
 
 
 @post(
+    "/{contentId:str}/rotate-ingest",
+    status_code=202,
+    summary="Make a new ingest key",
+    operation_id="rotateIngest",
+    responses=refusals(400, *GUARDED, 404, 410),
+)
+async def rotate_ingest(api: Api, content_id: ContentId) -> RotationRequested:
+    """The new key is good from now on and shown this once.
+
+    The one before is good until `previousKeyValidUntil`; whoever still pushes with it then is cut off. The CDN's caches
+    are emptied. On a content that is not live the key is good once it is.
+    """
+    made = await api.ingest.rotate(content_id_of(content_id), admin_cause())
+    return RotationRequested("rotation-requested", credentials(made))
+
+
+@post(
     "/{contentId:str}/replay",
     status_code=202,
     summary="Converge again from the stored spec",
@@ -160,6 +190,6 @@ def _history(entry: HistoryEntry) -> HistoryView:
 
 streams_router = Router(
     "/v1/admin/streams",
-    route_handlers=[register, list_streams, get_stream, get_events, retire, purge, replay],
+    route_handlers=[register, list_streams, get_stream, get_events, retire, purge, rotate_ingest, replay],
     tags=["streams"],
 )

@@ -1,11 +1,11 @@
 """A channel on the wire, exactly as other services read it."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from streaming_service.application.ingest import Rotated
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import (
@@ -17,8 +17,8 @@ from streaming_service.domain.content import (
     Rendition,
 )
 from streaming_service.domain.state import Failure, Phase, Status
-
-Moment = Annotated[str, Meta(description="UTC with milliseconds.", examples=["2026-01-02T03:04:05.678Z"])]
+from streaming_service.entrypoints.http.ingest_views import IngestView, IngestViews
+from streaming_service.entrypoints.http.moments import Moment, moment
 
 
 class DrmView(Struct, rename="camel"):
@@ -93,6 +93,8 @@ class ChannelView(Struct, rename="camel", omit_defaults=True, kw_only=True):
     ingest_region: str | None = None
     availability_window: WindowView | None = None
     geo_restrictions: GeoView | None = None
+    live: Annotated[bool, Meta(description="It is pushed, not uploaded; its source is the slate.")] = False
+    ingest: IngestView | None = None
     generation: int
     spec_hash: str
     incarnation: int
@@ -115,17 +117,19 @@ class ChannelViews:
         manifest_path: Callable[[Channel], str],
         cache_key: Callable[[str, str], str],
         *,
+        ingest: IngestViews,
         cdn_base_url: str = "",
         bucket: str | None = None,
     ) -> None:
+        self._ingest = ingest
         self._playback_base = playback_base
         self._manifest_path = manifest_path
         self._cache_key = cache_key
         self._cdn_base_url = cdn_base_url
         self._bucket = bucket
 
-    def channel(self, channel: Channel) -> ChannelView:
-        """The whole channel."""
+    def channel(self, channel: Channel, first: Rotated | None = None) -> ChannelView:
+        """The whole channel; `first` is the key of a live one when that was made just now."""
         spec = channel.spec
         path = self._manifest_path(channel)
         origin = self._playback_base(spec.classification).rstrip("/")
@@ -147,7 +151,8 @@ class ChannelViews:
             retries=channel.retries,
             source_asset_uri=spec.source_uri,
             ome_application=spec.application,
-            protocol=spec.protocol,
+            # What is live never comes to an end: there is no copy to wait for.
+            protocol=Protocol.LL_HLS if spec.live else spec.protocol,
             ready_at=moment(channel.ready_at),
             publishing=channel.recording is not None,
             gcs_bucket=self._bucket if copied else spec.bucket,
@@ -159,6 +164,8 @@ class ChannelViews:
             ingest_region=spec.ingest_region,
             availability_window=_window(spec.availability),
             geo_restrictions=_geo(spec.geo),
+            live=spec.live,
+            ingest=self._ingest.ingest(channel, first) if spec.live else None,
             generation=channel.generation,
             spec_hash=channel.spec_hash,
             incarnation=channel.incarnation,
@@ -167,11 +174,6 @@ class ChannelViews:
             retired_at=moment(channel.retired_at),
             failure=failure_view(channel.failure),
         )
-
-
-def moment(value: datetime | None) -> str | None:
-    """A moment on the wire, or nothing."""
-    return None if value is None else to_wire(value)
 
 
 def failure_view(failure: Failure | None) -> FailureView | None:

@@ -70,7 +70,7 @@ def test_sound_alone_has_no_sides() -> None:
 
 
 def test_a_movie_without_tracks_holds_nothing() -> None:
-    assert facts(FTYP + movie()) == MediaFacts(False, False, None, None, 12.5, 1.0)
+    assert facts(FTYP + movie()) == MediaFacts(False, False, None, None, 12.5)
 
 
 @pytest.mark.parametrize(

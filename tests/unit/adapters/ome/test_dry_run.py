@@ -9,6 +9,7 @@ from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.ome import NullOme, OmeClient, OmeOrigin
 from streaming_service.adapters.ome.null import API_URL, PLAYBACK_URL
 from streaming_service.adapters.ome.watching import OmeWatcher
+from streaming_service.application.ports import StreamFigures
 from streaming_service.domain.state import Status
 from tests.fakes import FakeFleet
 from tests.unit.adapters.servers import ManualClock
@@ -99,3 +100,15 @@ async def test_retiring_leaves_nothing(world: World) -> None:
 
 async def test_it_has_the_applications_that_are_configured(world: World) -> None:
     assert await dry_origin(world.clock.sleep).applications() == {"reels", "series"}
+
+
+async def test_what_plays_has_figures_and_never_lags(world: World) -> None:
+    channel = await world.playing()
+    assert channel.serving is not None
+    origin = world.provisioning._fleet.origin("default")
+    stream = channel.serving.stream
+
+    assert await origin.figures("reels", stream) == StreamFigures(0, 0, 0)
+    assert await origin.figures("reels", "ss-unknown") is None
+    assert await origin.position("reels", stream) is None
+    assert await origin.booted_at() is None

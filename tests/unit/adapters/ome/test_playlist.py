@@ -1,10 +1,12 @@
 """Playlists read as a player reads them."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming_service.adapters.ome.playlist import Multivariant, first_media, parse_multivariant
+from streaming_service.adapters.ome.playlist import Multivariant, end_of_media, first_media, parse_multivariant
 from streaming_service.domain.ladder import Rung, parse_ladder
 
 URL = "http://ome:3333/reels/ss-1/master.m3u8"
@@ -114,3 +116,37 @@ def test_any_text_is_judged_and_never_raises(lines: list[str]) -> None:
     first_media(text, URL)
 
     assert manifest is None or manifest.missing(LADDER.rungs) is not None
+
+
+# As 0.21 wrote it, without the attributes that do not matter here.
+DATED = """#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-TARGETDURATION:2
+#EXT-X-PART-INF:PART-TARGET=0.520000
+#EXT-X-MEDIA-SEQUENCE:4
+#EXT-X-MAP:URI="init_0_video_K_llhls.m4s"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:16:02.953+00:00
+#EXTINF:2.013333,
+seg_0_3_video_K_llhls.m4s
+#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:16:04.966+00:00
+#EXT-X-PART:DURATION=0.520000,URI="part_0_4_0_video_K_llhls.m4s",INDEPENDENT=YES
+#EXT-X-PART:DURATION=1.480000,URI="part_0_4_1_video_K_llhls.m4s"
+#EXTINF:2.000000,
+seg_0_4_video_K_llhls.m4s
+"""
+HINT = '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part_0_5_0_video_K_llhls.m4s"\n'
+BEGUN = """#EXT-X-PROGRAM-DATE-TIME:2026-11-22T14:16:06.966+00:00
+#EXT-X-PART:DURATION=0.520000,URI="part_0_5_0_video_K_llhls.m4s",INDEPENDENT=YES
+#EXT-X-PART:DURATION=0.480000,URI="part_0_5_1_video_K_llhls.m4s"
+"""
+END = datetime(2026, 11, 22, 14, 16, 6, 966000, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(("more", "begun"), [("", 0.0), (HINT, 0.0), (BEGUN, 1.0), (BEGUN + HINT, 1.0)])
+def test_a_playlist_goes_as_far_as_its_last_part(more: str, begun: float) -> None:
+    assert end_of_media(DATED + more) == pytest.approx(END + begun, abs=0.001)
+
+
+@pytest.mark.parametrize("text", ["", MASTER, CHUNKLIST, ONLY_PARTS, f"{DATED}#EXT-X-ENDLIST\n"])
+def test_what_is_not_dated_or_has_ended_goes_nowhere(text: str) -> None:
+    assert end_of_media(text) is None
