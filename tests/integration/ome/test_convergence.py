@@ -94,7 +94,7 @@ async def test_an_ome_that_restarts_keeps_its_streams(site: Site) -> None:
         return await site.streams() == held
 
     await until(back)
-    assert await site.world.reconcile() == Findings()
+    assert await site.world.reconcile() == Findings(restarted=1)
 
 
 async def test_retiring_leaves_nothing_on_ome(site: Site) -> None:
