@@ -121,7 +121,9 @@ class Settings(BaseModel):
         "127.0.0.0/8,::1/128", description="Networks of the CDN and of ourselves, comma separated."
     )
     ome_ingest_base_url: str | None = Field(
-        None, pattern=r"^rtmps?://", description="Where OME takes RTMP, for example rtmp://ome:1935"
+        None,
+        pattern=r"^rtmps?://",
+        description="Where encoders reach OME: rtmp://ome:1935, perhaps with ,srt://ome:9999,https://ome:3334",
     )
     live_slate_uri: str | None = Field(
         None, pattern=r"^gs://", description="What live contents show while nobody pushes."

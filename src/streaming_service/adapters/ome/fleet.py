@@ -7,7 +7,6 @@ from streaming_service.adapters.ome.origin import OmeOrigin
 from streaming_service.application.fleet_watch import FleetWatch, OriginView
 from streaming_service.application.ports import Candidate
 from streaming_service.domain.content import Classification
-from streaming_service.domain.fleet.placement import rendezvous
 from streaming_service.domain.fleet.topology import OriginSpec
 from streaming_service.errors import NotFound
 
@@ -88,15 +87,6 @@ class OmeFleet:
         """Where the egress pool answers playback."""
         pool = self.watch.topology.pools.get(self._egress[classification])
         return (pool.playback_url if pool else None) or self._playback_url
-
-    def ingest_base(self, origin: str | None, classification: Classification, key: str) -> str | None:
-        """The RTMP address of that origin; without one, of the origin that a channel with this key would go to."""
-        origins = self.watch.topology.origins
-        if origin is None:
-            names = [spec.name for spec in self.watch.topology.origins_of(self._pools[classification])]
-            origin = next(iter(rendezvous(key, names)), None)
-        spec = origins.get(origin) if origin else None
-        return spec.ingest_url if spec else None
 
     def views(self) -> tuple[OriginView, ...]:
         """How each of them fares, for people."""
