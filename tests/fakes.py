@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streaming_service.adapters.store.memory import MemoryStore
-from streaming_service.application.fleet_watch import OriginView
 from streaming_service.application.ports import (
     Candidate,
     CatalogEntry,
@@ -27,7 +26,6 @@ from streaming_service.application.ports import (
 from streaming_service.domain.access import READ_SCOPE, Viewer
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
-from streaming_service.domain.fleet.health import HealthState
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Notification
 from streaming_service.domain.placement import Placement
@@ -335,35 +333,6 @@ class FakeFleet:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.origins)
-
-
-class FakeViews:
-    """Origins as people see them: one that is well, one that is down."""
-
-    def __init__(self) -> None:
-        self.refreshed = 0
-        self.origins = [origin_view("ome-1"), origin_view("ome-2", state=HealthState.DOWN, reason="cannot be reached")]
-
-    async def refresh(self) -> None:
-        self.refreshed += 1
-
-    def views(self) -> tuple[OriginView, ...]:
-        return tuple(self.origins)
-
-
-def origin_view(name: str, **changes: Any) -> OriginView:
-    facts: dict[str, Any] = {
-        "pools": ("reels",),
-        "state": HealthState.UP,
-        "since": NOW,
-        "capacity": 5,
-        "allowed": 5,
-        "drained": False,
-        "overloaded": False,
-        "applications": frozenset({"reels"}),
-        "reason": "",
-    }
-    return OriginView(name=name, **{**facts, **changes})
 
 
 class FakeBucket:

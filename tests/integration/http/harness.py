@@ -45,8 +45,9 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
-from tests.fakes import FakeFleet, FakeViews
+from tests.fakes import FakeFleet
 from tests.placements import placed as put
+from tests.views import FakeViews
 
 SERVICE_TOKEN = "planted-service-token-4711"
 OTHER_SERVICE_TOKEN = "planted-service-token-old-0815"

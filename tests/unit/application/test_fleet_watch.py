@@ -404,4 +404,3 @@ async def test_the_snapshot_tells_everything(yard: Yard) -> None:
 async def test_an_origin_needs_the_applications_of_its_pools(yard: Yard) -> None:
     assert yard.watch.applications_of("ome-1") == {"reels"}
     assert yard.watch.applications_of("ome-2") == {"reels", "series"}
-    assert yard.watch.applications_of("nobody") == frozenset()

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 from streaming_service.application.origins import OriginOperations
 from streaming_service.domain.content import Classification
 from streaming_service.errors import NotFound
-from tests.fakes import FakeViews
 from tests.unit.application.world import CAUSE, World
+from tests.views import FakeViews
 
 pytestmark = pytest.mark.anyio
 
