@@ -100,6 +100,7 @@ def _settings(folder: Path, api: str, playback: str) -> Settings:
             "OME_API_SECRET": "ome-secret",
             "OME_PLAYBACK_BASE_URL": playback,
             "OME_MEDIA_MOUNTS": "gs://uploads=",
+            "OME_ORIGIN_CAPACITY": "5000",
             "MEDIA_INSPECTION": "false",
             "PROVISION_CONCURRENCY": str(_IN_FLIGHT),
             "CDN_BASE_URL": "https://cdn.example",
