@@ -274,6 +274,9 @@ class FakeOrigin:
         once = found[0].recording and found[0].duration
         return min(position, once) if once else position
 
+    async def appearance(self, placement: Placement) -> PlayabilityReport:
+        return await self.playability(placement)
+
     async def starved_of_audio(self, placement: Placement) -> bool:
         found = self._application(placement.application, "ome.starved").get(placement.stream)
         return found is not None and found[0].audio and found[0].media_path in self.silent

@@ -104,6 +104,31 @@ async def test_every_neighbour_was_told_in_its_own_shape(stack: Stack) -> None:
     assert (await received("/cdn/warmup"))[0]["body"]["url"].startswith(stack.edge)
 
 
+async def test_viewers_are_moved_to_the_copy_in_the_bucket(stack: Stack, tmp_path: Path) -> None:
+    url = (await stack.process.line("published: ")).removeprefix("published: ")
+    assert urlsplit(url).path.startswith("/vod/reels/")
+    seen = await watch(url)
+    assert [size.partition("x")[2] for size, _ in seen.variants] == ["720", "480", "360"]
+    for size, media in seen.media.items():
+        file = tmp_path / f"{size}.mp4"
+        file.write_bytes(media)
+        await run_ffmpeg(["-v", "error", "-xerror", "-i", str(file), "-f", "null", "-"])
+    for signed in [url, *seen.urls]:
+        assert (await fetch(signed.partition("?")[0]))[0] == 403, signed
+    channel = (await get_json(f"{stack.api}/v1/admin/streams", SERVICE))["items"][0]
+    assert (channel["phase"], channel["gcsBucket"]) == ("published", "manifests")
+    assert channel["storagePrefix"] in url
+
+
+async def test_a_cap_plays_from_the_copy_too(stack: Stack) -> None:
+    await stack.process.line("published: ")
+    content_id = (await get_json(f"{stack.api}/v1/admin/streams", SERVICE))["items"][0]["contentId"]
+    answer = await get_json(f"{stack.api}/v1/streams/{content_id}/manifest?quality=480p", VIEWER)
+    assert urlsplit(answer["manifestUrl"]).path.endswith("/max-480p.m3u8")
+    seen = await watch(answer["manifestUrl"])
+    assert [size.partition("x")[2] for size, _ in seen.variants] == ["480", "360"]
+
+
 async def test_prometheus_understands_every_metric(stack: Stack) -> None:
     promtool = shutil.which("promtool")
     require_component(promtool is not None, "promtool", "Install it, on Debian with: apt-get install prometheus")

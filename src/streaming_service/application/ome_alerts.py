@@ -24,6 +24,7 @@ ALERT = "ome.alert"
 INGEST_FAILURE = "stream.ingest.failure"
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:ome-alert")
+_BITRATE = frozenset({"OK", "INGRESS_BITRATE_LOW"})
 _DESCRIPTION_LIMIT = 500
 _KEY_LIMIT = 200
 # What every stream does in its life, and our own history has anyway.
@@ -54,9 +55,14 @@ class OmeAlerts:
         self._changed = changed
 
     async def write_down(self, alert: OmeAlert, cause: Cause) -> bool:
-        """Durable when this returns. False when it is about no channel of ours. Raises StoreError."""
+        """Durable when this returns, if there is anything to tell. False when it is about no channel of ours.
+
+        Raises StoreError.
+        """
         content_id = concerned(self._policy.stream_prefix, alert.stream)
         while content_id and (channel := await self._store.get(content_id)):
+            if self._about_slate(channel, alert):
+                return True
             touched = replace(channel, updated_at=self._clock.now())
             made = change(touched, "ome-alert", cause, self._owed_by(touched, alert, cause), reason=sentence(alert))
             try:
@@ -83,6 +89,11 @@ class OmeAlerts:
         """Trouble with what is pushed, not with what we make of it."""
         pushed = alert.stream == ingest_name(self._policy.stream_prefix, channel.content_id)
         return channel.spec.live and pushed and any(code.startswith("INGRESS_") for code in alert.codes)
+
+    def _about_slate(self, channel: Channel, alert: OmeAlert) -> bool:
+        """A still picture needs few bits, and OME complains at each change between the slate and what is pushed."""
+        pushed = alert.stream == ingest_name(self._policy.stream_prefix, channel.content_id)
+        return channel.spec.live and not pushed and _BITRATE.issuperset(alert.codes)
 
     def _facts(self, alert: OmeAlert, at: datetime) -> dict[str, Any]:
         return {

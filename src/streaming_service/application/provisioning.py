@@ -236,12 +236,11 @@ class Provisioning:
 
     async def _await_playable(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """Poll the manifest. Returns early when somebody changed the channel meanwhile."""
-        if placement.recording and placement.short:
-            return await self._switch(channel, placement, cause)
         origin = self._fleet.origin(placement.origin)
+        look = origin.appearance if placement.recording and placement.short else origin.playability
         # Only time in which OME answers counts: an outage ends the watch, and afterwards another one begins.
         began = self._clock.now()
-        while (report := await origin.playability(placement)).verdict is not Playability.PLAYABLE:
+        while (report := await look(placement)).verdict is not Playability.PLAYABLE:
             waited = (self._clock.now() - began).total_seconds()
             if failed := await self._given_up_on(channel, placement, origin, report, waited, cause):
                 return failed

@@ -296,7 +296,7 @@ async def test_trouble_with_what_is_pushed_is_an_ingest_failure_too(door: Door) 
 @pytest.mark.parametrize(
     ("stream", "code", "live"),
     [
-        (STREAM, "INGRESS_BITRATE_LOW", True),
+        (STREAM, "INGRESS_HAS_BFRAME", True),
         (ingest_name("ss-", CONTENT), "EGRESS_LLHLS_READY", True),
         (ingest_name("ss-", CONTENT), "INGRESS_BITRATE_LOW", False),
     ],
@@ -347,3 +347,15 @@ async def test_malformed_bodies_are_counted(door: Door) -> None:
     with pytest.raises(InvalidInput):
         await door.hooks.alert(b"{}", "c")
     assert sum(door.results.values()) == 3
+
+
+async def test_a_slate_that_needs_few_bits_is_no_trouble(door: Door) -> None:
+    written = await door.channel(live=True)
+    for codes in (("INGRESS_BITRATE_LOW",), ("OK",)):
+        await door.hooks.alert(alert_body(STREAM, *codes), "c")
+    assert await door.store.get(CONTENT) == written
+    assert door.store.everything_owed() == []
+
+    await door.hooks.alert(alert_body(STREAM, "INGRESS_HAS_BFRAME"), "c")
+    await door.hooks.alert(alert_body(ingest_name("ss-", CONTENT), "INGRESS_BITRATE_LOW"), "c")
+    assert {item.topic for item in door.store.everything_owed()} == {"ome.alert", "stream.ingest.failure"}

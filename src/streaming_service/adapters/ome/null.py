@@ -14,6 +14,13 @@ PLAYBACK_URL = "http://dry-run.invalid"  # a reserved name: nothing can ever be 
 API_URL = "http://dry-run.invalid:8081"
 
 
+# What it makes of every source.
+_MADE = {
+    "input": {"tracks": [{"type": "Video", "video": {"width": 1920, "height": 1080}}]},
+    "outputs": [{"name": "dry run"}],
+}
+
+
 class NullOme:
     """A Transport. Remembers the names it was given, for as long as the process lives."""
 
@@ -35,7 +42,7 @@ class NullOme:
             return _envelope(200, "OK", {})
         channels = self._channels.get(path[0])
         if len(path) == 3 and path[1] == "streams" and channels and path[2] in channels:
-            return _envelope(200, "OK", {"name": path[2]})  # and nothing is counted of it
+            return _envelope(200, "OK", {"name": path[2], **_MADE})  # and nothing is counted of it
         if len(path) < 2 or path[1] != "scheduledChannels" or channels is None:
             return _envelope(404, "Controller not found")
         if request.method == "POST":

@@ -118,6 +118,9 @@ class OmeOrigin:
             return replace(report, fitted=None)
         return report
 
+    async def appearance(self, placement: Placement) -> PlayabilityReport:
+        return await self._watcher.appearance(placement)
+
     async def booted_at(self) -> datetime | None:
         return ome_moment((await self._client.server_statistics()).created_time)
 

@@ -57,7 +57,7 @@ class OmeWatcher:
         if missing and not self._fitted:
             return PlayabilityReport(Playability.INCOMPLETE, f"manifest lacks {', '.join(missing)}")
         report = await self._media(manifest.variants[0][0])
-        return report if report.verdict is not Playability.PLAYABLE else await self._appearance(placement, manifest)
+        return report if report.verdict is not Playability.PLAYABLE else await self.appearance(placement, manifest)
 
     async def position(self, application: str, stream: str) -> float | None:
         """How far the best rung's playlist goes, in seconds of the stream's own clock; None without such a playlist."""
@@ -69,14 +69,17 @@ class OmeWatcher:
         answer = await self._fetch(manifest.variants[0][0], _LEAVING)
         return end_of_media(_text(answer)) if answer.status == 200 else None
 
-    async def _appearance(self, placement: Placement, manifest: Multivariant) -> PlayabilityReport:
-        """What OME made of the source. A stream keeps for ever what it was told when it began."""
+    async def appearance(self, placement: Placement, manifest: Multivariant | None = None) -> PlayabilityReport:
+        """What OME made of the source, and whether `manifest` shows it. A stream keeps for ever what it was told when
+        it began."""
         try:
             state = await self._client.stream(placement.application, placement.stream)
         except NotFound:
-            return PlayabilityReport(Playability.NOT_YET, "the stream left OME while it was looked at")
+            return PlayabilityReport(Playability.NOT_YET, "OME does not list the stream")
+        if not state.outputs or not all(state.source_size):
+            return PlayabilityReport(Playability.NOT_YET, "OME has made nothing of the stream so far")
         rungs = self._rungs(placement, state)
-        lacking = manifest.missing(rungs)
+        lacking = manifest.missing(rungs) if manifest else []
         if self._fitted:
             held = {item.file_name.removesuffix(".m3u8") for output in state.outputs for item in output.playlists}
             lacking += [name for name in playlists(rungs, self._playlist, placement.ladder) if name not in held]

@@ -98,6 +98,10 @@ class Origin(Protocol):
         """Does the manifest list every rung, and does the first media segment download?"""
         ...
 
+    async def appearance(self, placement: Placement) -> PlayabilityReport:
+        """What OME made of the channel's source, without looking whether viewers get it."""
+        ...
+
     async def booted_at(self) -> datetime | None:
         """When this OME came up, by its own clock; None when it does not say."""
         ...

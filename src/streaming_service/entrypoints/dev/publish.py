@@ -85,9 +85,9 @@ class Publisher:
                 if entry["status"] == "failed":
                     raise StreamingServiceError(f"provisioning failed: {entry['reason']}")
             elif phase != shown:
-                shown = phase
                 await self._deliveries(upload.content_id)
-                yield ("published" if phase == "published" else "ready"), await self._manifest(upload.content_id)
+                yield "published" if shown else "ready", await self._manifest(upload.content_id)
+                shown = phase
 
     def _step(self, what: str, details: str) -> None:
         self._say(time.monotonic() - self._began, what, details)
@@ -127,7 +127,9 @@ class Publisher:
             for entry in entries[seen:]:
                 yield entry, channel["phase"]
             seen = len(entries)
-            if channel["phase"] in {"playable", "published"} and channel["status"] == "ready":
+            # Until it is replaced, what was there before is served.
+            newest = f"-{channel['incarnation']}/" in channel["manifestPath"]
+            if newest and channel["phase"] in {"playable", "published"} and channel["status"] == "ready":
                 yield None, channel["phase"]
                 if channel["phase"] == "published" or not channel.get("publishing"):
                     return
