@@ -115,7 +115,8 @@ class Settings(BaseModel):
         None, description="OME signs its webhooks with it; comma separated while it is being rotated."
     )
     ome_playback_cdn_only: bool = Field(
-        True, description="Playing directly from OME is for OME_EDGE_NETWORKS only, where OME asks about it."
+        True,
+        description="Playing directly from OME is for OME_EDGE_NETWORKS alone; otherwise also for ?token= of a viewer.",
     )
     ome_edge_networks: str = Field(
         "127.0.0.0/8,::1/128", description="Networks of the CDN and of ourselves, comma separated."

@@ -16,6 +16,7 @@ from streaming_service.application.admission import IngestGate, Verdict
 from streaming_service.application.ome_alerts import AlertPolicy, AlertStore, OmeAlerts, is_life, severity
 from streaming_service.application.ports import Clock
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.domain.ladder import Ladder
 from streaming_service.domain.notification import Cause, Endpoint
 from streaming_service.domain.ome_webhook import (
@@ -53,8 +54,9 @@ class HookMeter(Protocol):
 class HookPolicy(Struct, frozen=True):
     """How this installation answers OME.
 
-    `ladders` by OME application are for streams that we do not know. With `cdn_only`, playing directly from OME is
-    for `edges` only: the CDN, and ourselves. `window` is how old a request may be.
+    `ladders` by OME application are for streams that we do not know. Playing directly from OME is for `edges`: the
+    CDN, and ourselves. Without `cdn_only` also for viewers who would be given a manifest. `window` is how old a request
+    may be.
     """
 
     ladders: Mapping[str, Ladder]
@@ -82,6 +84,7 @@ class OmeHooks:
         store: AlertStore,
         policy: HookPolicy,
         gate: IngestGate,
+        viewers: ViewerGate,
         clock: Clock,
         meter: HookMeter,
         changed: Callable[[str], None],
@@ -90,6 +93,7 @@ class OmeHooks:
         self._secrets = tuple(secrets)
         self._policy = policy
         self._gate = gate
+        self._viewers = viewers
         self._clock = clock
         self._meter = meter
         told = AlertPolicy(policy.stream_prefix, policy.alert_endpoints, policy.audit_topic)
@@ -145,9 +149,11 @@ class OmeHooks:
     async def _judged(self, asked: Admission) -> Verdict:
         if asked.direction is Direction.INCOMING:
             return await self._gate.admit(asked)
-        if not self._policy.cdn_only or self._is_edge(asked.address):
+        if self._is_edge(asked.address):
             return Verdict(allowed=True)
-        return Verdict(allowed=False, reason="playback is served by the CDN")
+        if self._policy.cdn_only:
+            return Verdict(allowed=False, reason="playback is served by the CDN")
+        return await self._viewers.admit(asked)
 
     def _is_edge(self, address: str) -> bool:
         try:

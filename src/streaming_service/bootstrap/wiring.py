@@ -41,6 +41,7 @@ from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
 from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
@@ -199,7 +200,7 @@ class _Wiring:
             ),
             origins=OriginOperations(store=store, fleet=fleet, clock=clock),
             playback=playback,
-            hooks=self._hooks(changed),
+            hooks=self._hooks(playback, changed),
             reconciliation=Reconciliation(
                 store=store,
                 fleet=fleet,
@@ -301,7 +302,7 @@ class _Wiring:
             time=time.time,
         )
 
-    def _hooks(self, changed: Callable[[str], None]) -> OmeHooks | None:
+    def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:
         offered = revealed(self.settings.ome_webhook_secret).split(",")
         secrets = tuple(secret.strip() for secret in offered if secret.strip())
         if not secrets:
@@ -313,6 +314,7 @@ class _Wiring:
             directory=directory,
             store=self.store,
             policy=policy,
+            viewers=ViewerGate(playback, prefix=policy.stream_prefix),
             gate=wire_gate(self.settings, self.store, directory, clock=self.clock, changed=changed),
             clock=self.clock,
             meter=self.metrics,

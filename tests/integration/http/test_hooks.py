@@ -12,9 +12,11 @@ from streaming_service.adapters.clock import WallClock
 from streaming_service.application.admission import ClosedGate
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.domain.ome_webhook import sign
 from streaming_service.telemetry import Metrics
 from tests.integration.http.harness import CONTENT, LADDER, Answer, FallibleStore, Harness, playable, serving
+from tests.unit.application.door import FakeBoxOffice
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +34,7 @@ def hooks(store: FallibleStore, metrics: Metrics) -> OmeHooks:
         store=store,
         policy=HookPolicy(ladders={"reels": LADDER}, stream_prefix="ss-", playlist="master"),
         gate=ClosedGate(),
+        viewers=ViewerGate(FakeBoxOffice(), prefix="ss-"),
         clock=WallClock(),
         meter=metrics,
         changed=nothing,

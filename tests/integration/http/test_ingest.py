@@ -16,6 +16,7 @@ from streaming_service.application.key_gate import KeyGate
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.publisher_log import PublisherLog
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.domain.clock import from_wire
 from streaming_service.domain.ingest_key import content_of, digest
 from streaming_service.domain.ome_webhook import sign
@@ -30,6 +31,7 @@ from tests.integration.http.harness import (
     playable,
     serving,
 )
+from tests.unit.application.door import FakeBoxOffice
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +60,7 @@ async def with_hooks() -> AsyncGenerator[Harness]:
             store=made.store,
             policy=HookPolicy(ladders={"reels": LADDER}, stream_prefix="ss-", playlist="master"),
             gate=KeyGate(directory.ingest, publishers, prefix="ss-", clock=WallClock()),
+            viewers=ViewerGate(FakeBoxOffice(), prefix="ss-"),
             clock=WallClock(),
             meter=made.api.metrics,
             changed=lambda _: None,

@@ -20,6 +20,7 @@ from streaming_service.application.admission import ClosedGate
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
 from streaming_service.application.ports import Playability
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing, Webhook
 from streaming_service.domain.ladder import QUALITIES
 from streaming_service.domain.ome_webhook import parse_transcode, verify
@@ -27,6 +28,7 @@ from streaming_service.domain.placement import Placement
 from streaming_service.domain.transcode import fit
 from streaming_service.telemetry import Metrics
 from tests.integration.ome.conftest import LADDER, MISSING, SILENT, Ome, until
+from tests.unit.application.door import FakeBoxOffice
 
 pytestmark = pytest.mark.anyio
 
@@ -165,6 +167,7 @@ def hooks() -> OmeHooks:
         store=store,
         policy=HookPolicy(ladders={"reels": LADDER}, stream_prefix="ss-", playlist="master"),
         gate=ClosedGate(),
+        viewers=ViewerGate(FakeBoxOffice(), prefix="ss-"),
         clock=WallClock(),
         meter=Metrics(),
         changed=nothing,

@@ -14,7 +14,10 @@ from msgspec.structs import replace
 from streaming_service.application.admission import Verdict
 from streaming_service.application.ome_alerts import AlertStore
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
+from streaming_service.application.playback import ManifestAnswer, ManifestPolicy, Refused
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.viewer_gate import ViewerGate
+from streaming_service.domain.access import Refusal
 from streaming_service.domain.channel import Channel, ChannelSpec, accepted
 from streaming_service.domain.content import Classification, Protocol
 from streaming_service.domain.history import change
@@ -49,6 +52,21 @@ class Gate:
         """Writes nothing down."""
 
 
+class FakeBoxOffice:
+    """Gives manifests for one token."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None, str | None]] = []
+
+    async def manifest(
+        self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
+    ) -> ManifestAnswer | Refused:
+        self.asked.append((content_id, token, claimed_country))
+        if token != "viewer":
+            return Refused(Refusal.NO_TOKEN if token is None else Refusal.INACTIVE_TOKEN)
+        return ManifestAnswer("https://cdn.example/", "", "", (), ManifestPolicy("", 300, failover=False))
+
+
 class Results(Counter[str]):
     def ome_hook(self, hook: str, result: str) -> None:
         self[f"{hook} {result}"] += 1
@@ -79,6 +97,7 @@ class Door:
         self.clock = FakeClock()
         self.store = Slow()
         self.gate = Gate()
+        self.box_office = FakeBoxOffice()
         self.results = Results()
         self.changed: list[str] = []
         self.seconds = 0.0
@@ -101,6 +120,7 @@ class Door:
             "store": store,
             "policy": self.policy,
             "gate": self.gate,
+            "viewers": ViewerGate(self.box_office, prefix="ss-"),
             "clock": self.clock,
             "meter": self.results,
             "changed": self.changed.append,

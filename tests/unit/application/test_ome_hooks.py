@@ -204,8 +204,24 @@ async def test_only_the_cdn_plays_directly(door: Door, address: str, allowed: bo
     assert answer["allowed"] is allowed
 
 
-async def test_everybody_plays_directly_where_that_is_wanted() -> None:
-    assert (await Door(cdn_only=False).knocks(direction="outgoing"))["allowed"] is True
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (f"http://ome:3333/reels/{STREAM}/master.m3u8?token=viewer", None),
+        (f"http://ome:3333/reels/{STREAM}/master.m3u8?a=b&access_token=viewer", None),
+        (f"http://ome:3333/reels/{STREAM}/master.m3u8", "no_token"),
+        (f"http://ome:3333/reels/{STREAM}/master.m3u8?token=other", "inactive_token"),
+        ("http://ome:3333/reels/by-hand/master.m3u8?token=viewer", "is no content"),
+        ("http://[::1/reels", "is no content"),
+    ],
+)
+async def test_who_would_get_a_manifest_plays_directly_where_that_is_wanted(url: str, reason: str | None) -> None:
+    door = Door(cdn_only=False)
+    answer = await door.knocks(direction="outgoing", url=url)
+
+    assert (answer["allowed"], answer.get("reason")) == (reason is None, reason)
+    assert all(country is None for _, _, country in door.box_office.asked), "a viewer may not choose where it is"
+    assert (await door.knocks(direction="outgoing", address="10.1.1.1", url=url))["allowed"] is True
 
 
 async def test_admission_never_asks_the_store(door: Door) -> None:

@@ -1,8 +1,6 @@
 """Copies are proved, mended and finished."""
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator
 
 import m3u8
 import pytest
@@ -13,7 +11,7 @@ from streaming_service.adapters.bucket import BucketOfManifests
 from streaming_service.application.ports import CopyPlan, CopyReport, CopyVerdict
 from streaming_service.domain.ladder import Rung
 from streaming_service.domain.transcode import fit
-from streaming_service.errors import InvalidInput, NotFound, UpstreamUnavailable
+from streaming_service.errors import InvalidInput, NotFound
 from tests.unit.adapters.bucket.dumps import (
     KEY,
     LADDER,
@@ -327,76 +325,6 @@ def test_no_damage_to_any_file_passes_for_a_copy_of_another_length(damage: dict[
     if report.verdict is CopyVerdict.COMPLETE:
         # A segment in the middle is only known to hold something; its length is the playlist's word.
         assert all(name.startswith("seg_") and damage[name] for name in damage)
-
-
-# -- removing, checking -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def folder() -> MemoryFolder:
-    return MemoryFolder({f"seg_{number}": b"x" for number in range(1200)})
-
-
-@pytest.fixture
-async def bucket(folder: MemoryFolder) -> AsyncGenerator[BucketOfManifests]:
-    bucket = BucketOfManifests(folder)
-    yield bucket
-    bucket.close()
-
-
-async def test_a_copy_is_removed_in_parts_and_its_neighbour_stays(
-    bucket: BucketOfManifests, folder: MemoryFolder
-) -> None:
-    folder.objects["vod/reels/ss-0d9f-30/master.m3u8"] = b"x"
-    await bucket.remove(PREFIX)
-
-    assert list(folder.objects) == ["vod/reels/ss-0d9f-30/master.m3u8"]
-    assert folder.calls["delete"] == 3
-    await bucket.remove(PREFIX)
-
-
-@pytest.mark.parametrize("prefix", ["", "/", "vod/", "vod/reels/", "vod/reels/ss-0d9f-3", "../"])
-async def test_only_one_copy_can_be_removed(bucket: BucketOfManifests, folder: MemoryFolder, prefix: str) -> None:
-    with pytest.raises(InvalidInput):
-        await bucket.remove(prefix)
-
-    assert len(folder.objects) == 1200
-
-
-async def test_a_removal_that_does_not_end_says_so(folder: MemoryFolder) -> None:
-    class Endless(MemoryFolder):
-        def delete_some(self, prefix: str, at_most: int) -> bool:
-            self.calls["delete"] += 1
-            return False
-
-    endless = Endless()
-    bucket = BucketOfManifests(endless)
-    with pytest.raises(UpstreamUnavailable, match="remove it again"):
-        await bucket.remove(PREFIX)
-    bucket.close()
-
-    assert endless.calls["delete"] == 200
-    assert endless.calls["close"] == 1
-
-
-async def test_the_bucket_is_looked_at(bucket: BucketOfManifests, folder: MemoryFolder) -> None:
-    await bucket.check()
-
-    assert folder.calls["check"] == 1
-
-
-async def test_a_store_that_hangs_is_an_outage() -> None:
-    answer = threading.Event()
-
-    class Hanging(MemoryFolder):
-        def check(self) -> None:
-            answer.wait(10)
-
-    bucket = BucketOfManifests(Hanging(), timeout_seconds=0.05)
-    with pytest.raises(UpstreamUnavailable, match="was not finished within"):
-        await bucket.check()
-    answer.set()
-    bucket.close()
 
 
 async def test_a_rung_may_have_the_name_of_nothing_in_the_ladder() -> None:
