@@ -69,7 +69,8 @@ class ListingOrigin:
     async def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise AssertionError("with nothing to do, nothing else is asked")
 
-    start = holds = recording = conclude = kick = stop = playability = starved_of_audio = figures = position = _refuse
+    start = holds = recording = conclude = kick = stop = _refuse
+    playability = appearance = figures = position = starved_of_audio = _refuse
 
 
 class ListedFleet:

@@ -102,7 +102,6 @@ def settings_for(folder: Path, api: str, playback: str) -> Settings:
             "OME_API_SECRET": "ome-secret",
             "OME_PLAYBACK_BASE_URL": playback,
             "OME_MEDIA_MOUNTS": "gs://uploads=",
-            "OME_ORIGIN_CAPACITY": "5000",
             "MEDIA_INSPECTION": "false",
             "OME_ORIGIN_CAPACITY": "10000",
             "PROVISION_CONCURRENCY": str(IN_FLIGHT),
