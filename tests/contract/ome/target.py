@@ -198,8 +198,11 @@ def channel(name: str, url: str, **fields: object) -> Json:
     return {field: value for field, value in body.items() if value is not None}
 
 
-def program(url: str, *, name: str = "p1", repeat: bool = True, begins: datetime | None = None) -> Json:
-    items = [{"url": url, "start": 0, "duration": -1}]
+def program(
+    url: str, *, name: str = "p1", repeat: bool = True, begins: datetime | None = None, duration: int = -1
+) -> Json:
+    """`duration` in ms; -1 is the file, cut down to whole seconds."""
+    items = [{"url": url, "start": 0, "duration": duration}]
     return {"name": name, "scheduled": moment(begins or datetime.now(UTC)), "repeat": repeat, "items": items}
 
 

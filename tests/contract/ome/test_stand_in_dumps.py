@@ -67,7 +67,7 @@ async def test_the_whole_recipe(tmp_path: Path, timing: Timing, version_020: boo
     async with stand_in(tmp_path, timing, version_020=version_020) as server, aiohttp.ClientSession() as http:
         ome = target(http, server)
         name = ome.unique()
-        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False)])
+        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False, duration=2300)])
         copy = await start_dump(
             ome, name, "d", tmp_path / "a" / "copy", LISTS, infoFile=str(tmp_path / "b" / "info.xml"), userData="<u>"
         )
@@ -116,7 +116,7 @@ async def test_a_deletion_ends_the_dump_without_its_last_segment(tmp_path: Path,
     async with stand_in(tmp_path, timing) as server, aiohttp.ClientSession() as http:
         ome = target(http, server)
         name = ome.unique()
-        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False)])
+        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False, duration=2300)])
         info = tmp_path / "info.xml"
         copy = await start_dump(ome, name, "d", tmp_path / "copy", LISTS, infoFile=str(info))
         await ome.until(
