@@ -47,7 +47,10 @@ class Answer(Struct, frozen=True):
 
 
 class Target:
-    """`patience` is how many seconds a real server may need for what takes it about three; `server` is ours."""
+    """`patience` is how many seconds a real server may need for what takes it about three; `server` is ours.
+
+    `segment_seconds` is the length of its media segments.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Target:
         patience: float,
         server: StandInOme | None = None,
         dump_root: Path | None = None,
+        segment_seconds: float = 2.0,
     ) -> None:
         self._http = http
         self._api_url = api_url
@@ -71,6 +75,7 @@ class Target:
         self.stand_in = stand_in
         self.server = server
         self.patience = patience
+        self.segment_seconds = segment_seconds
         self._run = f"{PREFIX}-{secrets.token_hex(3)}-"
         self._names = (f"{self._run}{count}" for count in itertools.count())
         self._made: set[str] = set()

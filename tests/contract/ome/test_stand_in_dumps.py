@@ -151,6 +151,21 @@ async def test_what_cannot_be_written_is_refused_when_the_stream_plays(tmp_path:
     assert "(Could not dump init segment)" in answer.json["message"]
 
 
+async def test_a_relative_path_is_taken_and_nothing_is_written(tmp_path: Path, timing: Timing) -> None:
+    """OME writes it below its working directory, which is nothing to try out."""
+    async with stand_in(tmp_path, timing) as server, aiohttp.ClientSession() as http:
+        ome = target(http, server)
+        name = ome.unique()
+        await ome.create(name, "file://loop.mp4")
+        copy = await start_dump(ome, name, "d", Path("contract-relative"), LISTS, infoFile="contract-relative.xml")
+        await asyncio.sleep(1.2)
+        listed = (await ome.act(name, "hlsDumps")).response
+
+    assert [dump["enabled"] for dump in listed] == [True]
+    assert not copy.folder.exists()
+    assert not Path("contract-relative.xml").exists()
+
+
 async def test_words_of_what_is_refused(tmp_path: Path, timing: Timing) -> None:
     async with stand_in(tmp_path, timing) as server, aiohttp.ClientSession() as http:
         ome = target(http, server)

@@ -129,7 +129,12 @@ class Channel:
     def begun(self, now: float) -> int:
         """The highest media sequence number of which something is out; -1 before the first."""
         self.segments(now)
-        return self.window.begun(self._media_time(now), self._timing.segment_seconds / _PARTS)
+        return self.window.begun(self._media_time(now), self.part_seconds)
+
+    @property
+    def part_seconds(self) -> float:
+        """Length of a part of a segment."""
+        return self._timing.segment_seconds / _PARTS
 
     @property
     def first_chunklist(self) -> int:

@@ -109,9 +109,11 @@ class Playback:
         track, kind, channel = int(found[1]), found[2], asked.channel
         if found[3] != asked.names.key or not _has_track(asked, track, kind):
             return _refused(_CORS)
-        wanted = asked.query.get("_HLS_msn", "")
-        blocking = wanted.isdigit()
-        await (self._complete(channel, int(wanted)) if blocking else self._first_parts(channel))
+        wanted, part = asked.query.get("_HLS_msn", ""), asked.query.get("_HLS_part", "")
+        if blocking := wanted.isdigit():
+            await self._complete(channel, int(wanted), int(part) if part.isdigit() else 0)
+        else:
+            await self._hold(channel, lambda now: channel.begun(now) >= channel.first_chunklist)
         segments = channel.segments(self._now())
         chunks = [Chunk(item.number, item.start, item.duration, item.origin) for item in segments]
         text = chunklist(
@@ -119,12 +121,15 @@ class Playback:
         )
         return _playlist(text, CHUNKLIST_WITH_DIRECTIVES_MAX_AGE if blocking else CHUNKLIST_MAX_AGE)
 
-    async def _complete(self, channel: Channel, number: int) -> None:
-        """Blocking reload. OME answers with the first part of that segment; our chunklists have no parts."""
-        await self._hold(channel, lambda now: channel.segments(now)[-1].number >= number)
+    async def _complete(self, channel: Channel, number: int, part: int) -> None:
+        """Blocking reload: once all of that segment is there, for our chunklists have no parts."""
 
-    async def _first_parts(self, channel: Channel) -> None:
-        await self._hold(channel, lambda now: channel.begun(now) >= channel.first_chunklist)
+        def reached(now: float) -> bool:
+            last = channel.segments(now)[-1]
+            has_part = part * channel.part_seconds < last.duration
+            return last.number > number or (last.number == number and has_part)
+
+        await self._hold(channel, reached)
 
     async def _hold(self, channel: Channel, reached: Callable[[float], bool]) -> None:
         """What never comes is never answered, deleted stream or not: the client has to give up, and is noticed."""
