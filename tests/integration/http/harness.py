@@ -45,7 +45,7 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
-from tests.fakes import FakeFleet
+from tests.fake_ome import FakeFleet
 from tests.placements import placed as put
 from tests.views import FakeViews
 

@@ -12,7 +12,8 @@ from streaming_service.application.findings import Findings
 from streaming_service.devkit.ome import StandInOme
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.state import Status
-from tests.fakes import NOW, FakeFleet
+from tests.fake_ome import FakeFleet
+from tests.fakes import NOW
 from tests.integration.ome.conftest import Ome, stand_in, until
 from tests.unit.application.world import CAUSE, World, request
 

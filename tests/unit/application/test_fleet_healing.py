@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.state import Status
-from tests.fakes import FakeOrigin, unreachable
+from tests.fake_ome import FakeOrigin
+from tests.fakes import unreachable
 from tests.unit.application.world import World
 
 NAMES = ("a", "b", "c")

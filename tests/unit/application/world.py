@@ -24,19 +24,8 @@ from streaming_service.domain.state import Phase
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import StoreError
-from tests.fakes import (
-    NOW,
-    CountingMeter,
-    Crash,
-    FakeBucket,
-    FakeCatalog,
-    FakeClock,
-    FakeFleet,
-    FakeMedia,
-    FakeOrigin,
-    Faults,
-    FragileStore,
-)
+from tests.fake_ome import FakeBucket, FakeFleet, FakeOrigin
+from tests.fakes import NOW, CountingMeter, Crash, FakeCatalog, FakeClock, FakeMedia, Faults, FragileStore
 
 CAUSE = Cause("test", "correlation-1")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500")
