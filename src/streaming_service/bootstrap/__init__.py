@@ -1,7 +1,8 @@
 """The one place where things are wired: settings in, a working service out."""
 
+from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.stores import open_store, store_dsn
 from streaming_service.bootstrap.wiring import Service, open_service, wire
 
-__all__ = ["Service", "open_ingest_keys", "open_service", "open_store", "store_dsn", "wire"]
+__all__ = ["Service", "open_clock", "open_ingest_keys", "open_service", "open_store", "store_dsn", "wire"]

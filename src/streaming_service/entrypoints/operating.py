@@ -12,10 +12,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
-from streaming_service.adapters.clock import WallClock
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_ingest_keys, open_store, store_dsn
+from streaming_service.bootstrap import open_clock, open_ingest_keys, open_store, store_dsn
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
@@ -34,7 +33,8 @@ async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
     """Owes nobody anything: these commands look, or ask a worker to look."""
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
-        yield ChannelOperations(store=store, notifier=Notifier(frozenset()), clock=WallClock(), changed=lambda _: None)
+        clock = await open_clock(store)
+        yield ChannelOperations(store=store, notifier=Notifier(frozenset()), clock=clock, changed=lambda _: None)
 
 
 async def replay_content(env_file: Path, content_id: str, wait: float) -> None:
@@ -111,7 +111,8 @@ async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> No
     content_id = parse_content_id(content_id)
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
-        made = await open_ingest_keys(settings, store).rotate(content_id, Cause("cli", new_correlation_id()))
+        keys = open_ingest_keys(settings, store, await open_clock(store))
+        made = await keys.rotate(content_id, Cause("cli", new_correlation_id()))
     until = made.previous_key_valid_until
     shown = {
         "url": made.addresses.rtmp,

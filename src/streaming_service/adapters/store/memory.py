@@ -48,6 +48,10 @@ class MemoryStore(MemoryOutbox):
     async def check(self) -> None:
         """Memory always answers."""
 
+    async def time(self) -> datetime | None:
+        """There is no clock but this machine's."""
+        return None
+
     async def close(self) -> None:
         """Nothing is held that would need it."""
 

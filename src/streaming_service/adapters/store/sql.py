@@ -52,6 +52,9 @@ class SqlStore:
     async def check(self) -> None:
         await self._database.read(schema.revision)
 
+    async def time(self) -> datetime | None:
+        return await self._database.time()
+
     async def schema(self) -> str | None:
         """The revision of the database's tables; None when it has none. Raises StoreUnavailable."""
         return await self._database.read(schema.current)
