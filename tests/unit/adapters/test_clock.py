@@ -29,9 +29,10 @@ class Machine:
         return answer
 
     def clock(self) -> SharedClock:
-        return SharedClock(
-            self.ask, wall=lambda: self.real.timestamp() + self.wrong, running=lambda: (self.real - NOW).total_seconds()
-        )
+        return SharedClock(self.ask, wall=lambda: self.real.timestamp() + self.wrong, running=self.running)
+
+    def running(self) -> float:
+        return (self.real - NOW).total_seconds()
 
 
 def off(machine: Machine, clock: SharedClock) -> float:

@@ -33,7 +33,6 @@ from tests.fakes import (
     FakeFleet,
     FakeMedia,
     FakeOrigin,
-    Faults,
     FragileStore,
 )
 
@@ -74,14 +73,20 @@ def request(number: int = 1, checksum: str = "sum-1", said_at: datetime = NOW, *
 
 
 class World:
-    """One installation. `policy` changes are those of ConvergencePolicy."""
+    """One installation, over `store` if one is given. `policy` changes are those of ConvergencePolicy."""
 
     def __init__(
-        self, origins: Sequence[str] = ("default",), *, capacity: int = 100, publishing: bool = False, **policy: Any
+        self,
+        origins: Sequence[str] = ("default",),
+        *,
+        capacity: int = 100,
+        publishing: bool = False,
+        store: FragileStore | None = None,
+        **policy: Any,
     ) -> None:
         self.clock = FakeClock()
-        self.faults = Faults()
-        self.store = FragileStore(self.faults)
+        self.store = store or FragileStore()
+        self.faults = self.store.faults
         self.origins = [FakeOrigin(name, self.clock, ("reels", "series"), self.faults) for name in origins]
         self.origin = self.origins[0]
         self.fleet = FakeFleet(*self.origins, capacity=capacity)
