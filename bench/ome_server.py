@@ -1,6 +1,6 @@
 """A stand-in OME with many cheap channels, every answer late by the given milliseconds.
 
-Prints its API and playback addresses when it listens; ends on SIGTERM.
+Prints its API and playback addresses when it listens. SIGUSR1 wipes and restarts it, SIGTERM ends it.
 """
 
 import asyncio
@@ -32,9 +32,20 @@ async def main(milliseconds: float) -> None:
         )
         async with ome:
             print(ome.api_url, ome.playback_url, flush=True)
-            stop = asyncio.Event()
+            stop, wipe = asyncio.Event(), asyncio.Event()
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, wipe.set)
+            wiping = asyncio.create_task(_wipe(ome, wipe))
             await stop.wait()
+            wiping.cancel()
+
+
+async def _wipe(ome: StandInOme, asked: asyncio.Event) -> None:
+    """Whenever that is asked for."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await ome.restart(wipe=True)
 
 
 if __name__ == "__main__":

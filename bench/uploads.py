@@ -20,7 +20,7 @@ from streaming_service.entrypoints.worker import handle_upload_event, run_worker
 from streaming_service.settings import Settings
 
 _LATENCY_MS = 50
-_IN_FLIGHT = 64
+IN_FLIGHT = 64
 
 
 class CountingTransport:
@@ -41,13 +41,13 @@ def measure(uploads: int) -> list[Figure]:
     try:
         api, playback = first_line(ome).split()
         with TemporaryDirectory() as folder:
-            seconds, calls = uvloop.run(_run(_settings(Path(folder), api, playback), uploads))
+            seconds, calls = uvloop.run(_run(settings_for(Path(folder), api, playback), uploads))
     finally:
         stop(ome)
-    ideal = calls * _LATENCY_MS / 1000 / _IN_FLIGHT
+    ideal = calls * _LATENCY_MS / 1000 / IN_FLIGHT
     note(
         f"{uploads} uploads ready in {seconds:.2f} s; "
-        f"{calls} calls of {_LATENCY_MS} ms, {_IN_FLIGHT} at a time, take {ideal:.2f} s"
+        f"{calls} calls of {_LATENCY_MS} ms, {IN_FLIGHT} at a time, take {ideal:.2f} s"
     )
     return [Figure("uploads_vs_latency_ratio", seconds / ideal, 1.3, at_least=False)]
 
@@ -60,8 +60,8 @@ async def _run(settings: Settings, uploads: int) -> tuple[float, int]:
         worker = asyncio.create_task(run_worker(service, stopping))
         began = time.perf_counter()
         # The events arrive as a subscription hands them over: as many at a time as are in flight.
-        room = asyncio.Semaphore(_IN_FLIGHT)
-        await asyncio.gather(*(_take(number, service, room) for number in range(uploads)))
+        room = asyncio.Semaphore(IN_FLIGHT)
+        await asyncio.gather(*(take(number, service, room) for number in range(uploads)))
         while (await store.count_by_status()).get(Status.READY, 0) < uploads:
             await asyncio.sleep(0.02)
         seconds = time.perf_counter() - began
@@ -70,7 +70,8 @@ async def _run(settings: Settings, uploads: int) -> tuple[float, int]:
         return seconds, transport.calls
 
 
-async def _take(number: int, service: Service, room: asyncio.Semaphore) -> None:
+async def take(number: int, service: Service, room: asyncio.Semaphore) -> None:
+    """Hand one upload event in."""
     async with room:
         if await handle_upload_event(_event(number), service) is not Ack.ACK:
             raise RuntimeError("an event was not taken")
@@ -89,7 +90,8 @@ def _event(number: int) -> dict[str, object]:
     }
 
 
-def _settings(folder: Path, api: str, playback: str) -> Settings:
+def settings_for(folder: Path, api: str, playback: str) -> Settings:
+    """Everything at its default, but for what the harness is made of."""
     return load(
         {
             "APP_ENV": "test",
@@ -100,9 +102,9 @@ def _settings(folder: Path, api: str, playback: str) -> Settings:
             "OME_API_SECRET": "ome-secret",
             "OME_PLAYBACK_BASE_URL": playback,
             "OME_MEDIA_MOUNTS": "gs://uploads=",
-            "OME_ORIGIN_CAPACITY": "5000",
             "MEDIA_INSPECTION": "false",
-            "PROVISION_CONCURRENCY": str(_IN_FLIGHT),
+            "OME_ORIGIN_CAPACITY": "10000",
+            "PROVISION_CONCURRENCY": str(IN_FLIGHT),
             "CDN_BASE_URL": "https://cdn.example",
             "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         },

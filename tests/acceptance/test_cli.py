@@ -23,8 +23,9 @@ pytestmark = pytest.mark.anyio
 
 CONTENT = "3f2a4b5c-0000-4000-8000-000000000001"
 CAUSE = Cause("test", "test")
+PRESET = "720p|1280x720|2500"
 POLICY = SpecPolicy(
-    ladders={item: parse_ladder("720p|1280x720|2500") for item in Classification},
+    ladders={item: parse_ladder(PRESET) for item in Classification},
     applications={Classification.REEL: "reels", Classification.SERIES: "series"},
     mounts=parse_mounts("gs://uploads="),
 )
@@ -32,7 +33,8 @@ POLICY = SpecPolicy(
 
 async def run(folder: Path, *arguments: str, **env: str) -> tuple[int, str]:
     """Exit code and output of one command on the sqlite store of this folder."""
-    env = {"SQLITE_PATH": str(folder / "store.sqlite"), "COLUMNS": "250", "APP_ENV": "production", **env}
+    store = str(folder / "store.sqlite")
+    env = {"SQLITE_PATH": store, "COLUMNS": "250", "APP_ENV": "production", "OME_REELS_PRESET": PRESET, **env}
     async with running(*arguments, env=env, cwd=folder) as process:
         code = await process.child.wait()
         await process._reader
@@ -158,3 +160,19 @@ async def test_an_ingest_key_is_rotated_and_shown_once(tmp_path: Path, ready_cha
     assert made["streamKey"] not in shown
     code, output = await run(tmp_path, "channels", "rotate-ingest", "3f2a4b5c-0000-4000-8000-00000000000f")
     assert (code, "has no channel" in output) == (1, True)
+
+
+async def test_origins_are_listed_drained_and_used_again(tmp_path: Path, ready_channel: Channel) -> None:
+    del ready_channel
+    ome = {"OME_API_BASE_URL": "http://127.0.0.1:9", "OME_API_KEY": "key", "OME_API_SECRET": "secret"}
+    code, output = await run(tmp_path, "origins", "list", **ome)
+    assert code == 0
+    assert "default" in output
+    assert "1/5" in output
+
+    code, output = await run(tmp_path, "origins", "drain", "default", "--wait", "0.1", **ome)
+    assert (code, "default: 1 channel left" in output, "still holds 1 channel" in output) == (1, True, True)
+    code, output = await run(tmp_path, "origins", "undrain", "default", "--json", **ome)
+    assert (code, json.loads(output)["drained"]) == (0, False)
+    code, output = await run(tmp_path, "origins", "drain", "nobody", **ome)
+    assert (code, "nobody does not exist" in output) == (1, True)

@@ -18,6 +18,7 @@ from streaming_service.application.ports import (
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.state import Status
+from streaming_service.domain.wish import SpecPolicy
 from streaming_service.errors import NotFound
 
 _FAILURES_SHOWN = 20
@@ -43,11 +44,12 @@ class Administration(ChannelOperations):
         store: Store,
         intake: Intake,
         notifier: Notifier,
+        specs: SpecPolicy,
         clock: Clock,
         changed: Callable[[str], None],
         wake_delivery: Callable[[], None],
     ) -> None:
-        super().__init__(store=store, notifier=notifier, clock=clock, changed=changed)
+        super().__init__(store=store, notifier=notifier, specs=specs, clock=clock, changed=changed)
         self._everything = store
         self._intake = intake
         self._wake_delivery = wake_delivery

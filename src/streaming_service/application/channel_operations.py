@@ -11,6 +11,7 @@ from streaming_service.domain.history import Change, HistoryEntry, change
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.placement import Placement
 from streaming_service.domain.state import Status
+from streaming_service.domain.wish import SpecPolicy, with_presets
 from streaming_service.errors import Conflict, InvalidInput, NotFound
 
 log = structlog.get_logger(__name__)
@@ -26,10 +27,17 @@ class ChannelOperations:
     """
 
     def __init__(
-        self, *, store: ChannelStore, notifier: Notifier, clock: Clock, changed: Callable[[str], None]
+        self,
+        *,
+        store: ChannelStore,
+        notifier: Notifier,
+        specs: SpecPolicy,
+        clock: Clock,
+        changed: Callable[[str], None],
     ) -> None:
         self._store = store
         self._notifier = notifier
+        self._specs = specs
         self._clock = clock
         self._changed = changed
 
@@ -74,12 +82,17 @@ class ChannelOperations:
         return await self._change(content_id, move)
 
     async def replay(self, content_id: str, cause: Cause) -> Channel:
-        """Converge again from the stored spec. Raises InvalidInput for a retired content."""
+        """Converge again from the stored spec, with the ladder of today's preset.
+
+        Raises InvalidInput for a retired content.
+        """
 
         def move(channel: Channel) -> Change:
             if channel.status is Status.RETIRED:
                 raise InvalidInput("contentId", "is retired: register it again to bring it back", code="retired")
-            return change(channel.replayed(self._clock.now()), "replay", cause)
+            now = self._clock.now()
+            current = with_presets(channel, self._specs, now) or channel
+            return change(current.replayed(now), "replay", cause)
 
         return await self._change(content_id, move)
 

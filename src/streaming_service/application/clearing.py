@@ -61,6 +61,9 @@ class Clearing:
 
     async def _stop(self, channel: Channel, placement: Placement) -> None:
         origin = self._fleet.origin(placement.origin)
+        if placement.origin in self._fleet.given_up():
+            detail = f"{placement.stream} stays on {placement.origin} until that answers"
+            raise UpstreamUnavailable("ome", detail, retry_after=self._retry_after)
         if placement.live and (channel.status is Status.RETIRED or not channel.spec.live):
             await origin.kick(placement.application, placement.ingest_stream, self._clock.now())
         if not await origin.stop(placement.application, placement.stream):

@@ -226,6 +226,10 @@ class FleetWatch:
         """Origins whose channels are to be placed again elsewhere, because they are down and others are not."""
         return given_up(self._topology, {name: known.health for name, known in self._known.items()})
 
+    def applications_of(self, origin: str) -> frozenset[str]:
+        """Those that its pools need it to have."""
+        return frozenset(item for pool in self._topology.pools_of(origin) for item in self._needs.get(pool, ()))
+
     def drained(self) -> frozenset[str]:
         """Origins of the topology that an operator wants empty."""
         return self._drained & self._known.keys()

@@ -5,7 +5,7 @@
 in the same state: the worker, the reconciler, the replay command and the tests all call this one function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -121,10 +121,11 @@ class Provisioning:
         """
         going: Going | None = None
         queue_at: datetime | None = None
+        stuck: dict[Draining, datetime] = {}
         while True:
-            step = next_step(channel, self._clock.now(), may_place=may_place, watch=going is None)
+            step = next_step(channel, self._clock.now(), may_place=may_place, watch=going is None, stuck=stuck)
             if isinstance(step, Rest):
-                return Converged(channel, _later(step.until, going), queue_at)
+                return Converged(channel, _later(step.until, going, stuck.values()), queue_at)
             try:
                 outcome = await self._attempt(step, channel, cause)
             except Conflict:
@@ -136,7 +137,11 @@ class Provisioning:
                 pause = error.retry_after or self._policy.unavailable_pause * (1 + self._jitter())
                 log.warning("provisioning waits", content_id=channel.content_id, reason=str(error), pause_s=pause)
                 again = self._clock.now() + timedelta(seconds=pause)
-                return Converged(channel, again, again)
+                if not isinstance(step, Remove):
+                    return Converged(channel, again, again if isinstance(step, Place) else queue_at)
+                # Nobody waits for it: neither the next place nor what lies elsewhere. An origin that comes back is not
+                # asked by all at once.
+                stuck[step.item] = again + timedelta(seconds=pause * self._jitter())
             else:
                 match outcome:
                     case Going():
@@ -375,6 +380,8 @@ class Provisioning:
         return f"/{channel.spec.application}/{stream}/{self._policy.playlist}.m3u8"
 
 
-def _later(until: datetime | None, going: Going | None) -> datetime | None:
-    """A recording that was just looked at is looked at again when the recorder says so."""
-    return max(until, going.until) if until and going else until
+def _later(until: datetime | None, going: Going | None, stuck: Iterable[datetime]) -> datetime | None:
+    """A recording that was just looked at is looked at again when the recorder says so, and what could not be removed
+    is tried again after a pause."""
+    moments = [*stuck, *([going.until] if going else [])]
+    return max(until, min(moments)) if until and moments else until

@@ -33,6 +33,7 @@ from streaming_service.application.introspection import Introspector
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.progress_watch import ProgressWatch
@@ -79,6 +80,7 @@ class Service:
     intake: Intake
     ingest: Ingest
     administration: Administration
+    origins: OriginOperations
     playback: Playback
     hooks: OmeHooks | None
     reconciliation: Reconciliation
@@ -201,16 +203,20 @@ class _Wiring:
                 store=store,
                 intake=intake,
                 notifier=self.notifier,
+                specs=self.specs,
                 clock=clock,
                 changed=changed,
                 wake_delivery=self.delivery_bell.ring,
             ),
+            origins=OriginOperations(store=store, fleet=fleet, clock=clock),
             playback=playback,
             hooks=self._hooks(playback, changed),
             reconciliation=Reconciliation(
                 store=store,
                 fleet=fleet,
-                applications=self.specs.applications.values(),
+                applications=fleet.watch.applications_of,
+                specs=self.specs,
+                notifier=self.notifier,
                 stream_prefix=settings.ome_stream_prefix,
                 clock=clock,
             ),

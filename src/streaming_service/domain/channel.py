@@ -301,7 +301,9 @@ class Channel(Struct, frozen=True, kw_only=True):
         serving = self.serving
         if serving is None or not serving.on_ome:
             raise IllegalTransition(f"channel {self.content_id} serves nothing from OME")
-        return self.moved(now, self.phase, reason, renew_below=serving.incarnation + 1)
+        return self.moved(
+            now, self.phase, reason, renew_below=serving.incarnation + 1, retries=0, retry_at=None, failure=None
+        )
 
     def drained(self, item: Draining, now: datetime) -> "Channel":
         """It is gone: OME no longer holds that stream, or the bucket no longer holds that copy."""

@@ -4,6 +4,7 @@ Level-triggered: the answer depends on what is written and on the clock alone, s
 worker or a replay ends in the same state.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import Struct
@@ -68,16 +69,24 @@ class Rest(Struct, frozen=True):
 Step = Remove | Queue | Place | Start | AwaitPlayable | Record | Abandon | Announce | Revoke | Rest
 
 
-def next_step(channel: Channel, now: datetime, *, may_place: bool = True, watch: bool = True) -> Step:
+def next_step(
+    channel: Channel,
+    now: datetime,
+    *,
+    may_place: bool = True,
+    watch: bool = True,
+    stuck: Collection[Draining] = (),
+) -> Step:
     """Building comes before removing: a viewer waits for the new, nobody waits for the old to go.
 
     `may_place`: it is this channel's turn in the queue for places. `watch`: its recording was not looked at just now.
+    What is `stuck` could not be removed just now, which must not keep the rest.
     """
     building = None if channel.status is Status.RETIRED else _next_build(channel, now, may_place=may_place, watch=watch)
     if building:
         return building
     for item in channel.draining:
-        if item.not_before <= now:
+        if item.not_before <= now and item not in stuck:
             return Remove(item)
     if any(not key.valid(now) for key in channel.ingest):
         return Revoke()

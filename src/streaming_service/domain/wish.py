@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, parse_protocol
@@ -95,6 +96,14 @@ def decide(current: Channel | None, request: ProvisionRequest, policy: SpecPolic
     if (said_at, said) == (current.said_at, current.said):
         return Wish(outcome, current)
     return Wish(outcome, current.confirmed(now, said_at, said))
+
+
+def with_presets(channel: Channel, policy: SpecPolicy, now: datetime) -> Channel | None:
+    """The channel with the ladder that its classification has now; None when it has that already, or is retired."""
+    spec = replace(channel.spec, rungs=policy.ladders[channel.spec.classification].rungs)
+    if channel.status is Status.RETIRED or spec == channel.spec:
+        return None
+    return channel.revised(spec, now, channel.said_at)
 
 
 def _merged(

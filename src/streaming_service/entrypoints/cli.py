@@ -19,11 +19,13 @@ app = typer.Typer(
     help="The playback control plane for OvenMediaEngine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 worker_app = typer.Typer(help="The worker: events in, channels converged, notifications out.")
+origins_app = typer.Typer(help="Look at origins, and empty them.", no_args_is_help=True)
 channels_app = typer.Typer(help="Look at channels, and make ingest keys.", no_args_is_help=True)
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 db_app = typer.Typer(help="The store: its schema, and what to do after a restore.", no_args_is_help=True)
 app.add_typer(worker_app, name="worker")
 app.add_typer(channels_app, name="channels")
+app.add_typer(origins_app, name="origins")
 app.add_typer(config_app, name="config")
 app.add_typer(db_app, name="db")
 
@@ -137,6 +139,35 @@ def channels_rotate_ingest(content_id: str, as_json: Json = False, env_file: Env
     from streaming_service.entrypoints.operating import rotate_ingest
 
     _run(rotate_ingest(env_file, content_id, as_json=as_json))
+
+
+@origins_app.command("list")
+def origins_list(as_json: Json = False, env_file: EnvFile = _ENV) -> None:
+    """Probe every origin once, and list them."""
+    from streaming_service.entrypoints.origins import list_origins
+
+    _run(list_origins(env_file, as_json=as_json))
+
+
+@origins_app.command("drain")
+def origins_drain(
+    name: str,
+    wait: Annotated[float, typer.Option(help="Follow it for so many seconds; 0 only asks for it.")] = 0.0,
+    as_json: Json = False,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """Empty an origin without a gap for viewers; a running worker does it."""
+    from streaming_service.entrypoints.origins import drain_origin
+
+    _run(drain_origin(env_file, name, wait, as_json=as_json))
+
+
+@origins_app.command("undrain")
+def origins_undrain(name: str, as_json: Json = False, env_file: EnvFile = _ENV) -> None:
+    """Use an origin again."""
+    from streaming_service.entrypoints.origins import undrain_origin
+
+    _run(undrain_origin(env_file, name, as_json=as_json))
 
 
 @config_app.command("check")

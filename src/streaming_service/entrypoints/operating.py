@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_clock, open_ingest_keys, open_store
+from streaming_service.bootstrap import open_clock, open_ingest_keys, open_store, spec_policy
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
@@ -33,8 +33,13 @@ async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
     """Owes nobody anything: these commands look, or ask a worker to look."""
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
-        clock = await open_clock(store)
-        yield ChannelOperations(store=store, notifier=Notifier(frozenset()), clock=clock, changed=lambda _: None)
+        yield ChannelOperations(
+            store=store,
+            notifier=Notifier(frozenset()),
+            specs=spec_policy(settings),
+            clock=await open_clock(store),
+            changed=lambda _: None,
+        )
 
 
 async def replay_content(env_file: Path, content_id: str, wait: float) -> None:

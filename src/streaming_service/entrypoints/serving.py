@@ -75,6 +75,7 @@ def api_context(service: Service) -> ApiContext:
     return ApiContext(
         playback=service.playback,
         administration=service.administration,
+        origins=service.origins,
         intake=service.intake,
         ingest=service.ingest,
         publish=publish,

@@ -64,8 +64,10 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
 
     async def reconcile() -> None:
         correlation_id.set(accept_correlation_id(None))
+        if not service.fleet.names():
+            await service.fleet.refresh()
         findings = await service.reconciliation.run(Cause("reconciler", correlation_id.get()))
-        if findings.lost:
+        if findings.wants_places:
             service.worker_bell.ring()
 
     async def handle(message: Message) -> Ack:

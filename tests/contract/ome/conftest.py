@@ -43,6 +43,7 @@ async def server(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
                 patience=15.0,
                 server=ome,
                 dump_root=tmp_path_factory.mktemp("dumps"),
+                segment_seconds=TIMING.segment_seconds,
             )
             yield target
             await target.nothing_left()
@@ -75,9 +76,25 @@ async def live_clip(server: Target) -> AsyncIterator[str]:
         yield url
 
 
-async def _clip_in(server: Target, *, audio: bool, size: tuple[int, int] = (640, 360)) -> AsyncIterator[str]:
+@pytest.fixture(scope="session")
+async def fraction_clip(server: Target) -> AsyncIterator[str]:
+    """URL of 5.4 seconds."""
+    async for url in _clip_in(server, audio=True, seconds=5.4):
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def blink_clip(server: Target) -> AsyncIterator[str]:
+    """URL of 0.8 seconds."""
+    async for url in _clip_in(server, audio=True, seconds=0.8):
+        yield url
+
+
+async def _clip_in(
+    server: Target, *, audio: bool, size: tuple[int, int] = (640, 360), seconds: float = 6
+) -> AsyncIterator[str]:
     path = server.media_root / f"{server.unique()}.mp4"
-    await make_clip(path, seconds=6, size=size, audio=audio)
+    await make_clip(path, seconds=seconds, size=size, audio=audio)
     _make_readable(path)
     yield f"file://{path.name}"
     path.unlink()

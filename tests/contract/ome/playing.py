@@ -59,6 +59,16 @@ async def chunklist(ome: Target, base: str, uri: str | None, *, segments: int = 
     return urljoin(base, uri), whole_segments(answer.text)
 
 
+async def unanswered(ome: Target, uri: str, base: str, *, seconds: float = 1.5) -> bool:
+    """Whether a request is held for so long at least; OME holds what never comes until the client gives up."""
+    try:
+        async with asyncio.timeout(seconds):
+            await ome.fetch(uri, base)
+    except TimeoutError:
+        return True
+    return False
+
+
 def whole_segments(text: str) -> m3u8.M3U8:
     """A chunklist without the segment at its end that so far consists of parts only."""
     playlist = m3u8.loads(text)

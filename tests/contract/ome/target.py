@@ -47,7 +47,10 @@ class Answer(Struct, frozen=True):
 
 
 class Target:
-    """`patience` is how many seconds a real server may need for what takes it about three; `server` is ours."""
+    """`patience` is how many seconds a real server may need for what takes it about three; `server` is ours.
+
+    `segment_seconds` is the length of its media segments.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Target:
         patience: float,
         server: StandInOme | None = None,
         dump_root: Path | None = None,
+        segment_seconds: float = 2.0,
     ) -> None:
         self._http = http
         self._api_url = api_url
@@ -71,6 +75,7 @@ class Target:
         self.stand_in = stand_in
         self.server = server
         self.patience = patience
+        self.segment_seconds = segment_seconds
         self._run = f"{PREFIX}-{secrets.token_hex(3)}-"
         self._names = (f"{self._run}{count}" for count in itertools.count())
         self._made: set[str] = set()
@@ -198,8 +203,11 @@ def channel(name: str, url: str, **fields: object) -> Json:
     return {field: value for field, value in body.items() if value is not None}
 
 
-def program(url: str, *, name: str = "p1", repeat: bool = True, begins: datetime | None = None) -> Json:
-    items = [{"url": url, "start": 0, "duration": -1}]
+def program(
+    url: str, *, name: str = "p1", repeat: bool = True, begins: datetime | None = None, duration: int = -1
+) -> Json:
+    """`duration` in ms; -1 is the file, cut down to whole seconds."""
+    items = [{"url": url, "start": 0, "duration": duration}]
     return {"name": name, "scheduled": moment(begins or datetime.now(UTC)), "repeat": repeat, "items": items}
 
 

@@ -134,6 +134,9 @@ async def test_a_late_start_begins_at_the_newest_segment(ome: Target, clip: str,
     assert first.media_sequence == 0
     number = int(str(first.segments[0].uri).split("_")[2])
     assert number >= int(str(playlist.segments[2].uri).split("_")[2])
+    # With the stream its dumps are forgotten.
+    await ome.delete(name)
+    await ome.until(lambda: ome.act(name, "stopHlsDump", {"id": "late"}), lambda found: found.status == 404)
 
 
 async def test_recorded_exchanges_with_dumps(ome: Target, clip: str, folder: Path) -> None:

@@ -67,7 +67,7 @@ async def test_the_whole_recipe(tmp_path: Path, timing: Timing, version_020: boo
     async with stand_in(tmp_path, timing, version_020=version_020) as server, aiohttp.ClientSession() as http:
         ome = target(http, server)
         name = ome.unique()
-        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False)])
+        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False, duration=2300)])
         copy = await start_dump(
             ome, name, "d", tmp_path / "a" / "copy", LISTS, infoFile=str(tmp_path / "b" / "info.xml"), userData="<u>"
         )
@@ -116,7 +116,7 @@ async def test_a_deletion_ends_the_dump_without_its_last_segment(tmp_path: Path,
     async with stand_in(tmp_path, timing) as server, aiohttp.ClientSession() as http:
         ome = target(http, server)
         name = ome.unique()
-        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False)])
+        await ome.create(name, CLIP, programs=[program(CLIP, repeat=False, duration=2300)])
         info = tmp_path / "info.xml"
         copy = await start_dump(ome, name, "d", tmp_path / "copy", LISTS, infoFile=str(info))
         await ome.until(
@@ -149,6 +149,21 @@ async def test_what_cannot_be_written_is_refused_when_the_stream_plays(tmp_path:
     assert [dump["id"] for dump in listed.response] == ["early"]
     assert answer.status == 500
     assert "(Could not dump init segment)" in answer.json["message"]
+
+
+async def test_a_relative_path_is_taken_and_nothing_is_written(tmp_path: Path, timing: Timing) -> None:
+    """OME writes it below its working directory, which is nothing to try out."""
+    async with stand_in(tmp_path, timing) as server, aiohttp.ClientSession() as http:
+        ome = target(http, server)
+        name = ome.unique()
+        await ome.create(name, "file://loop.mp4")
+        copy = await start_dump(ome, name, "d", Path("contract-relative"), LISTS, infoFile="contract-relative.xml")
+        await asyncio.sleep(1.2)
+        listed = (await ome.act(name, "hlsDumps")).response
+
+    assert [dump["enabled"] for dump in listed] == [True]
+    assert not copy.folder.exists()
+    assert not Path("contract-relative.xml").exists()
 
 
 async def test_words_of_what_is_refused(tmp_path: Path, timing: Timing) -> None:

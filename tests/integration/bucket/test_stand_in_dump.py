@@ -51,7 +51,7 @@ async def ome(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[T
 async def dumped(ome: Target, folder: Path) -> str:
     """The stream whose dump holds all but its last segment."""
     name = ome.unique()
-    await ome.create(name, "file://once.mp4", programs=[program("file://once.mp4", repeat=False)])
+    await ome.create(name, "file://once.mp4", programs=[program("file://once.mp4", repeat=False, duration=5000)])
     await start_dump(ome, name, "copy", folder, ["master.m3u8"])
     await ome.until(
         lambda: ome.ask("GET", ome.channels(name)),

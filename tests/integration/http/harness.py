@@ -19,6 +19,7 @@ from streaming_service.application.administration import Administration
 from streaming_service.application.ingest import Ingest, IngestPolicy
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Ack, Message
@@ -44,8 +45,9 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
-from tests.fakes import FakeFleet
+from tests.fake_ome import FakeFleet
 from tests.placements import placed as put
+from tests.views import FakeViews
 
 SERVICE_TOKEN = "planted-service-token-4711"
 OTHER_SERVICE_TOKEN = "planted-service-token-old-0815"
@@ -58,6 +60,11 @@ CDN = "https://cdn.test"
 INGEST = "rtmp://ome.test:1935,srt://ome.test:9999,https://ome.test:3334"
 CAUSE = Cause("test", "test-correlation")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
+SPECS = SpecPolicy(
+    ladders=dict.fromkeys(Classification, LADDER),
+    applications={Classification.REEL: "reels", Classification.SERIES: "series"},
+    mounts=parse_mounts("gs://uploads=uploads"),
+)
 
 
 class Viewers:
@@ -203,11 +210,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
         seating=Seating(store, fleet, lambda item: item.value, pick=lambda _: 0),
         media=NullMediaLibrary(),
         notifier=notifier,
-        specs=SpecPolicy(
-            ladders=dict.fromkeys(Classification, LADDER),
-            applications={Classification.REEL: "reels", Classification.SERIES: "series"},
-            mounts=parse_mounts("gs://uploads=uploads"),
-        ),
+        specs=SPECS,
         policy=ConvergencePolicy("ss-", "master", 5, 3600, 300, 60),
         cache_key=key,
         clock=clock,
@@ -255,10 +258,12 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
                 store=store,
                 intake=intake,
                 notifier=notifier,
+                specs=SPECS,
                 clock=clock,
                 changed=playback.forget,
                 wake_delivery=nothing,
             ),
+            origins=OriginOperations(store=store, fleet=FakeViews(), clock=clock),
             intake=intake,
             ingest=ingest,
             publish=publish,

@@ -119,6 +119,8 @@ async def test_qos(running: Harness) -> None:
     assert answer.json["channels"] == {"provisioning": 0, "ready": 0, "failed": 1, "retired": 0}
     assert answer.json["deadLetters"] == 1
     assert answer.json["outbox"]["dead"] == 0
+    assert [(item["name"], item["state"]) for item in answer.json["origins"]] == [("ome-1", "up"), ("ome-2", "down")]
+    assert answer.json["waiting"] == {"reel": 1, "series": 0}
     (failure,) = answer.json["lastFailures"]
     assert (failure["contentId"], failure["failure"]["code"]) == (CONTENT, "not_playable")
 

@@ -44,8 +44,17 @@ class Ome:
     """One OME, a client and an origin of it, and what the test made there."""
 
     def __init__(
-        self, transport: AiohttpTransport, api_url: str, playback_url: str, token: str, dumps: str | None = None
+        self,
+        transport: AiohttpTransport,
+        api_url: str,
+        playback_url: str,
+        token: str,
+        dumps: str | None = None,
+        name: str = "default",
+        patience: float = 8.0,
+        breaker_time: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.name, self._patience, self._breaker_time = name, patience, breaker_time
         self.dumps = dumps
         self.api_url, self.playback_url, self.token = api_url, playback_url, token
         self._transport = transport
@@ -66,7 +75,7 @@ class Ome:
             fitted=fitted,
         )
         recorder = OmeRecorder(self.client, self.dumps, playlist="master", sleep=asyncio.sleep) if self.dumps else None
-        return OmeOrigin("default", self.client, watcher, recorder, vhost="default", sleep=asyncio.sleep)
+        return OmeOrigin(self.name, self.client, watcher, recorder, vhost="default", sleep=asyncio.sleep)
 
     def client_with(self, token: str, *, url: str | None = None, vhost: str = "default") -> OmeClient:
         caller = self._caller("ome", tolerated=frozenset({500}))
@@ -76,12 +85,13 @@ class Ome:
         return ResilientCaller(
             service,
             self._transport,
-            Breaker(service, time.monotonic),
+            Breaker(service, self._breaker_time),
             clock=WallClock(),
             monotonic=time.monotonic,
             jitter=random.random,
             context=dict,
             tolerated=tolerated,
+            patience=self._patience,
         )
 
     def placement(self, media: str = "test.mp4", *, audio: bool = True, rungs: tuple[Rung, ...] = ()) -> Placement:

@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.application.reconciliation import Findings
+from streaming_service.application.findings import Findings
 from streaming_service.devkit.ome import StandInOme
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.state import Status
-from tests.fakes import NOW, FakeFleet
+from tests.fake_ome import FakeFleet
+from tests.fakes import NOW
 from tests.integration.ome.conftest import Ome, stand_in, until
 from tests.unit.application.world import CAUSE, World, request
 
@@ -94,7 +95,7 @@ async def test_an_ome_that_restarts_keeps_its_streams(site: Site) -> None:
         return await site.streams() == held
 
     await until(back)
-    assert await site.world.reconcile() == Findings()
+    assert await site.world.reconcile() == Findings(restarted=1)
 
 
 async def test_retiring_leaves_nothing_on_ome(site: Site) -> None:
@@ -107,8 +108,9 @@ async def test_retiring_leaves_nothing_on_ome(site: Site) -> None:
 
 async def test_a_ladder_that_ome_does_not_have_fails_and_says_so(site: Site) -> None:
     wider = parse_ladder("1080p|1920x1080|4500,720p|1280x720|2500")
-    specs = site.world.provisioning._specs
-    site.world.provisioning._specs = replace(specs, ladders=dict.fromkeys(specs.ladders, wider))
+    wishes = site.world.provisioning._wishes
+    specs = wishes._specs
+    wishes._specs = replace(specs, ladders=dict.fromkeys(specs.ladders, wider))
     await site.world.accept()
     channel = await site.world.converge()
 

@@ -17,7 +17,8 @@ from streaming_service.devkit.ome import StandInOme
 from streaming_service.domain.notification import Endpoint
 from streaming_service.errors import UpstreamUnavailable
 from streaming_service.telemetry import Metrics
-from tests.fakes import FakeFleet, FragileStore
+from tests.fake_ome import FakeFleet
+from tests.fakes import FragileStore
 from tests.integration.ome.conftest import MISSING, REAL, Ome, stand_in, until
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from streaming_service.domain.signing.keyring import Keyring, SigningKey
 from streaming_service.domain.signing.scheme import Verdict
 from streaming_service.errors import InvalidInput, NotFound
 from tests.fakes import NOW
-from tests.unit.application.world import CAUSE, World, content_id, request
+from tests.unit.application.world import CAUSE, SPECS, World, content_id, request
 
 pytestmark = pytest.mark.anyio
 LETTER = DeadLetter("l-1", NOW, "pubsub", "m-1", "is not JSON", "body", b"{", {})
@@ -22,6 +22,7 @@ def office(world: World) -> Administration:
         store=world.store,
         intake=world.intake,
         notifier=world.notifier,
+        specs=SPECS,
         clock=world.clock,
         changed=world.wakes.append,
         wake_delivery=lambda: world.wakes.append("delivery"),

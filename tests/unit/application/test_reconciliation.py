@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from streaming_service.application.reconciliation import Findings
+from streaming_service.application.findings import Findings
 from streaming_service.domain.placement import stream_name
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreUnavailable, UpstreamRejected
@@ -111,7 +111,7 @@ async def test_an_origin_that_does_not_answer_is_not_an_empty_one(world: World) 
     before = await world.playing()
     world.origin.down = unreachable()
 
-    assert await world.reconcile() == Findings(unreachable=2)
+    assert await world.reconcile() == Findings(unreachable=1)
     assert await world.channel() == before
 
 
@@ -119,7 +119,7 @@ async def test_an_origin_that_refuses_us_is_not_an_empty_one(world: World) -> No
     before = await world.playing()
     world.origin.down = UpstreamRejected("ome", "401", status=401)
 
-    assert await world.reconcile() == Findings(unreachable=2)
+    assert await world.reconcile() == Findings(misconfigured=2)
     assert await world.channel() == before
 
 
@@ -130,7 +130,7 @@ async def test_an_origin_that_fails_does_not_hide_the_others() -> None:
     world.origins[1].wipe()
     world.origins[0].down = unreachable()
 
-    assert await world.reconcile() == Findings(lost=1, unreachable=2)
+    assert await world.reconcile() == Findings(lost=1, unreachable=1)
 
 
 async def test_a_channel_created_during_the_listing_is_neither_lost_nor_an_orphan(world: World) -> None:

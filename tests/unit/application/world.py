@@ -9,10 +9,11 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from streaming_service.application.channel_operations import ChannelOperations
+from streaming_service.application.findings import Findings
 from streaming_service.application.intake import Intake
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.provisioning import Provisioning
-from streaming_service.application.reconciliation import Findings, Reconciliation
+from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.seating import Seating
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification, Protocol
@@ -23,18 +24,8 @@ from streaming_service.domain.state import Phase
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import StoreError
-from tests.fakes import (
-    NOW,
-    CountingMeter,
-    Crash,
-    FakeBucket,
-    FakeCatalog,
-    FakeClock,
-    FakeFleet,
-    FakeMedia,
-    FakeOrigin,
-    FragileStore,
-)
+from tests.fake_ome import FakeBucket, FakeFleet, FakeOrigin
+from tests.fakes import NOW, CountingMeter, Crash, FakeCatalog, FakeClock, FakeMedia, FragileStore
 
 CAUSE = Cause("test", "correlation-1")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500")
@@ -122,16 +113,30 @@ class World:
             meter=self.meter,
             wake_worker=lambda: self.wakes.append("worker"),
         )
-        self.operations = ChannelOperations(
-            store=self.store, notifier=self.notifier, clock=self.clock, changed=self.wakes.append
+        self.operations = self.new_operations()
+        self.reconciliation = self.new_reconciliation()
+
+    def new_operations(self, specs: SpecPolicy = SPECS) -> ChannelOperations:
+        """Those of a process with these presets."""
+        return ChannelOperations(
+            store=self.store, notifier=self.notifier, specs=specs, clock=self.clock, changed=self.wakes.append
         )
-        self.reconciliation = Reconciliation(
+
+    def new_reconciliation(self, specs: SpecPolicy = SPECS) -> Reconciliation:
+        """That of a process which has just been started."""
+        return Reconciliation(
             store=self.store,
             fleet=self.fleet,
-            applications=("reels", "series"),
+            applications=lambda _: ("reels", "series"),
+            specs=specs,
+            notifier=self.notifier,
             stream_prefix="ss-",
             clock=self.clock,
         )
+
+    def named(self, name: str) -> FakeOrigin:
+        """The origin of that name, whether or not the fleet has it."""
+        return next(origin for origin in self.origins if origin.name == name)
 
     async def accept(self, wish: ProvisionRequest | None = None) -> Outcome:
         return (await self.provisioning.accept(wish or request(), CAUSE))[1]

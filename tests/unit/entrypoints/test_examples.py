@@ -10,6 +10,7 @@ from streaming_service.entrypoints.http.examples import EXAMPLES
 from streaming_service.entrypoints.http.health import Health, Readiness
 from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
+from streaming_service.entrypoints.http.origins import OriginEntry, OriginList
 from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested, RotationRequested
 from streaming_service.entrypoints.http.views import ChannelView
 
@@ -25,6 +26,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     RotationRequested,
     IngestView,
     Qos,
+    OriginEntry,
+    OriginList,
     Health,
     Readiness,
 )

@@ -14,6 +14,7 @@ from streaming_service.devkit.ome.timing import Timing
 from streaming_service.devkit.ome.webhooks import Outputs
 
 _END_OF_TIME = float("inf")
+_PARTS = 4  # in a segment: 0.5 s of 2 s
 
 
 class OnAir(Struct, frozen=True):
@@ -124,6 +125,21 @@ class Channel:
             return []
         self.window.roll(self.schedule(now), media_time)
         return self.window.listed(media_time)
+
+    def begun(self, now: float) -> int:
+        """The highest media sequence number of which something is out; -1 before the first."""
+        self.segments(now)
+        return self.window.begun(self._media_time(now), self.part_seconds)
+
+    @property
+    def part_seconds(self) -> float:
+        """Length of a part of a segment."""
+        return self._timing.segment_seconds / _PARTS
+
+    @property
+    def first_chunklist(self) -> int:
+        """The media sequence number that chunklists wait for."""
+        return self._timing.first_chunklist
 
     def find(self, number: int, now: float) -> Segment | None:
         """A segment that the chunklist lists, or listed lately."""

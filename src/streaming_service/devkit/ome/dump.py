@@ -20,7 +20,10 @@ from streaming_service.devkit.ome.webhooks import Outputs
 
 
 class DumpOrder(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The body of `:startHlsDump`, `:stopHlsDump` and `:hlsDumps`; paths are absolute and on OME's own disk."""
+    """The body of `:startHlsDump`, `:stopHlsDump` and `:hlsDumps`; paths are on OME's own disk.
+
+    OME writes below its working directory what is given a relative path; ours takes the order and writes nothing.
+    """
 
     output_stream_name: str = ""
     id: str = ""
@@ -118,6 +121,8 @@ class Dump:
 
     def _write_file(self, file: str, content: bytes, now: float) -> None:
         path = self._folder / file
+        if not self._folder.is_absolute():
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         self._written.append((now, path))
@@ -125,9 +130,9 @@ class Dump:
 
     def _write_info(self) -> None:
         """In place, as OME does: who reads meanwhile may see half of it."""
-        if not self.order.info_file:
-            return
         path = Path(self.order.info_file)
+        if not path.is_absolute():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._info())
 

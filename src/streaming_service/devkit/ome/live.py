@@ -32,8 +32,8 @@ _SAME = 1e-6
 class Segment(Struct, frozen=True):
     """`start` in seconds since the epoch, `shift` what must be added to the timestamps inside of it.
 
-    `origin` counts the source files of the channel: where it changes, so does the init segment. `cut`: the channel
-    went over to another source before the end of what the package holds.
+    `origin` counts the source files of the channel: where it changes, so does the init segment. `cut`: its item ended,
+    or the channel went over to another source, before the end of what the package holds.
     """
 
     number: int
@@ -90,6 +90,17 @@ class LiveWindow:
         """The complete segments of the chunklist."""
         return [segment for segment in self._segments if self._complete(segment, now)][-self._size :]
 
+    def begun(self, now: float, part: float) -> int:
+        """The highest number of which something is out: its first part of so many seconds, or all; -1 without any.
+
+        The rest of an item that is shorter than that stays in the encoder until something follows, or a conclusion.
+        """
+
+        def out(segment: Segment) -> bool:
+            return self._complete(segment, now) or (segment.duration >= part and segment.start + part <= now)
+
+        return max((segment.number for segment in self._segments if out(segment)), default=-1)
+
     def find(self, number: int, now: float) -> Segment | None:
         return next((item for item in self._segments if item.number == number and self._complete(item, now)), None)
 
@@ -136,7 +147,7 @@ class LiveWindow:
         left = item_length(head.item, self.length_of) - head.position
         near_its_end = left < min(head.position, 1.5 * package.segment_seconds)
         over = near_its_end and self._played_out(head.item, package, Cuts(package.durations()), last)
-        return self._choose(schedule, at + left) if over else found
+        return self._choose(schedule, at + left + _SAME) if over else found
 
     def _choose(self, schedule: Schedule, at: float) -> tuple[Playhead, Package] | None:
         program = current_program(schedule, at, self.length_of)
@@ -202,7 +213,8 @@ class LiveWindow:
         if not self._origins or self._origins[-1] is not package:
             self._origins.append(package)
         whole = cuts.duration(index)
-        duration, end = _until(change, self._cursor, whole)
+        left = head.item.start / 1000 + item_length(head.item, self.length_of) - cuts.starts[index]
+        duration, end = _until(change, self._cursor, min(whole, max(left, _SHORTEST)))
         segment = Segment(
             number=self._segments[-1].number + 1 if self._segments else 0,
             start=self._cursor,
@@ -211,7 +223,7 @@ class LiveWindow:
             index=index,
             shift=self._cursor - self._zero - cuts.starts[index],
             origin=len(self._origins) - 1,
-            cut=duration < whole,
+            cut=duration < whole - _SAME,
         )
         self._segments.append(segment)
         self._cursor, self._open_end = end, None

@@ -31,7 +31,7 @@ _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "OPTIONS, GET, HEAD",
 }
-_LOOK_AGAIN = 0.05  # seconds between looks for the segment that a blocking reload waits for
+_LOOK_AGAIN = 0.05  # seconds between looks for the segment that a held answer waits for
 
 
 class Asked(Struct, frozen=True):
@@ -106,30 +106,38 @@ class Playback:
         return await self._media(asked)
 
     async def _chunklist(self, asked: Asked, found: re.Match[str]) -> web.Response:
-        track, kind = int(found[1]), found[2]
+        track, kind, channel = int(found[1]), found[2], asked.channel
         if found[3] != asked.names.key or not _has_track(asked, track, kind):
             return _refused(_CORS)
-        max_age = CHUNKLIST_MAX_AGE
-        wanted = asked.query.get("_HLS_msn", "")
-        if wanted.isdigit() and await self._wait_for(asked.channel, int(wanted)):
-            max_age = CHUNKLIST_WITH_DIRECTIVES_MAX_AGE
-        segments = asked.channel.segments(self._now())
-        chunks = [Chunk(item.number, item.start, item.duration, item.origin) for item in segments]
-        target = segments[-1].package.segment_seconds
-        ended = asked.channel.window.concluded
-        return _playlist(chunklist(asked.names, track, kind, chunks, target, ended=ended), max_age)
-
-    async def _wait_for(self, channel: Channel, number: int) -> bool:
-        """Blocking reload: hold the answer until that segment exists, but not for ever."""
+        wanted, part = asked.query.get("_HLS_msn", ""), asked.query.get("_HLS_part", "")
+        if blocking := wanted.isdigit():
+            await self._complete(channel, int(wanted), int(part) if part.isdigit() else 0)
+        else:
+            await self._hold(channel, lambda now: channel.begun(now) >= channel.first_chunklist)
         segments = channel.segments(self._now())
-        if channel.window.concluded or segments[-1].number >= number:
-            return True
-        deadline = asyncio.get_running_loop().time() + 3 * segments[-1].package.segment_seconds
-        while asyncio.get_running_loop().time() < deadline and number <= segments[-1].number + 2:
+        chunks = [Chunk(item.number, item.start, item.duration, item.origin) for item in segments]
+        text = chunklist(
+            asked.names, track, kind, chunks, segments[-1].package.segment_seconds, ended=channel.window.concluded
+        )
+        return _playlist(text, CHUNKLIST_WITH_DIRECTIVES_MAX_AGE if blocking else CHUNKLIST_MAX_AGE)
+
+    async def _complete(self, channel: Channel, number: int, part: int) -> None:
+        """Blocking reload: once all of that segment is there, for our chunklists have no parts."""
+
+        def reached(now: float) -> bool:
+            last = channel.segments(now)[-1]
+            has_part = part * channel.part_seconds < last.duration
+            return last.number > number or (last.number == number and has_part)
+
+        await self._hold(channel, reached)
+
+    async def _hold(self, channel: Channel, reached: Callable[[float], bool]) -> None:
+        """What never comes is never answered, deleted stream or not: the client has to give up, and is noticed."""
+        while True:
+            now = self._now()
+            if reached(now) and not channel.gone(now):
+                return
             await asyncio.sleep(_LOOK_AGAIN)
-            if channel.segments(self._now())[-1].number >= number:
-                return True
-        return False
 
     async def _media(self, asked: Asked) -> web.Response:
         if found := _INIT.fullmatch(asked.file):

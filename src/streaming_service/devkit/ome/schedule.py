@@ -12,7 +12,7 @@ from msgspec import Struct
 
 
 class Item(Struct, frozen=True):
-    """`start` and `duration` in milliseconds; -1 plays to the end."""
+    """`start` and `duration` in milliseconds; -1 plays the file, cut down to whole seconds."""
 
     url: str
     start: int = 0
@@ -96,11 +96,13 @@ def playhead(items: tuple[Item, ...], elapsed: float, length_of: FileLength) -> 
 
 def item_length(item: Item, length_of: FileLength) -> float:
     """Seconds an item plays: 0 when its file cannot be opened."""
-    length = length_of(item.url)
-    if length is None:
-        return 0.0
-    rest = max(0.0, length - item.start / 1000)
-    return rest if item.duration < 0 else min(rest, item.duration / 1000)
+    length = length_of(item.url) or 0.0
+    whole = length if math.isinf(length) else math.floor(length)
+    begins = item.start / 1000
+    if item.duration < 0 or whole < 1:
+        # OME takes the length of a file in whole seconds, and plays nothing at all of what is shorter than one.
+        return max(0.0, whole - begins)
+    return min(max(0.0, length - begins), item.duration / 1000)
 
 
 def timestamp(moment: float) -> str:

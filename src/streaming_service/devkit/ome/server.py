@@ -170,7 +170,8 @@ class StandInOme:
         )
         try:
             await self._listen("api", self._late(self._answer))
-            await self._listen("playback", self._late(playback.handle))
+            # Who gives up waiting for a chunklist is let go.
+            await self._listen("playback", self._late(playback.handle), cancelled=True)
         except OSError:
             await self.stop()
             raise
@@ -274,8 +275,10 @@ class StandInOme:
 
         return ask
 
-    async def _listen(self, name: str, handler: Handler) -> None:
-        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=_SHUTDOWN_SECONDS)
+    async def _listen(self, name: str, handler: Handler, *, cancelled: bool = False) -> None:
+        """`cancelled`: what is asked by a client that has gone needs no answer."""
+        server = web.Server(handler, handler_cancellation=cancelled)
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         self._runners.append(runner)
         site = web.TCPSite(runner, self._host, self._ports[name], reuse_address=True, backlog=1024)

@@ -30,6 +30,9 @@ class Timing(Struct, frozen=True, kw_only=True):
     """Length of a media segment."""
     window: int = 10
     """Segments in a chunklist."""
+    first_chunklist: int = 2
+    """No chunklist is answered before the first part of this media sequence number is out, so a stream that ends
+    sooner can be recorded, but not watched."""
 
     @classmethod
     def instant(cls, *, segment_seconds: float = 2.0) -> "Timing":
@@ -44,5 +47,6 @@ class Timing(Struct, frozen=True, kw_only=True):
             kick=0.02,
             go_live=(0.0, 0.0),
             lose_live=0.0,
+            first_chunklist=0,
             segment_seconds=segment_seconds,
         )

@@ -17,6 +17,7 @@ from streaming_service.entrypoints.http.internal import internal_router
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.metrics import metrics
 from streaming_service.entrypoints.http.openapi import docs_router
+from streaming_service.entrypoints.http.origins import origins_router
 from streaming_service.entrypoints.http.rsgi import RestApp, RsgiApp
 from streaming_service.entrypoints.http.streams import streams_router
 
@@ -57,7 +58,7 @@ def _litestar(routes: Sequence[ControllerRouterHandler], context: ProcessContext
 def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
     guarded = Router(
         "/",
-        route_handlers=[streams_router, dead_letters_router, deliveries_router, internal_router],
+        route_handlers=[streams_router, dead_letters_router, deliveries_router, origins_router, internal_router],
         guards=[service_guard(api.service_tokens)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )

@@ -7,6 +7,7 @@ from streaming_service.application.administration import Administration
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
+from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
 from streaming_service.entrypoints.http.views import ChannelViews
@@ -37,6 +38,7 @@ class ApiContext(ProcessContext):
 
     playback: Playback
     administration: Administration
+    origins: OriginOperations
     intake: Intake
     ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]

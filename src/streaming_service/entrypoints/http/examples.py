@@ -37,6 +37,17 @@ _CHANNEL: dict[str, Any] = {
     "createdAt": _NOW,
     "updatedAt": _NOW,
 }
+_ORIGIN: dict[str, Any] = {
+    "name": "ome-1",
+    "pools": ["ome-reels-ingest"],
+    "state": "up",
+    "since": _NOW,
+    "channels": 4,
+    "capacity": 5,
+    "allowed": 5,
+    "drained": False,
+    "overloaded": False,
+}
 
 EXAMPLES: dict[str, Any] = {
     "ManifestAnswer": {
@@ -116,7 +127,11 @@ EXAMPLES: dict[str, Any] = {
                 "failure": {"code": "not_playable", "detail": "rung 360p is missing", "at": _NOW},
             }
         ],
+        "origins": [_ORIGIN],
+        "waiting": {"reel": 0, "series": 2},
     },
+    "OriginEntry": _ORIGIN,
+    "OriginList": {"items": [_ORIGIN]},
     "Health": {"status": "ok", "version": "0.1.0"},
     "Readiness": {"status": "ready"},
 }

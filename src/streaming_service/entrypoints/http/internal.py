@@ -12,6 +12,7 @@ from streaming_service.application.ports import Ack, Message
 from streaming_service.entrypoints.http.body_schemas import PushOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
 from streaming_service.entrypoints.http.failures import Refuse
+from streaming_service.entrypoints.http.origins import OriginEntry, origin_entry
 from streaming_service.entrypoints.http.parameters import Api, ContentId, content_id_of
 from streaming_service.entrypoints.http.problems import Failure, retry_after
 from streaming_service.entrypoints.http.refusals import failure_of
@@ -43,6 +44,8 @@ class Qos(Struct, rename="camel"):
     outbox: OutboxView
     dead_letters: int
     last_failures: Sequence[FailedView]
+    origins: Annotated[Sequence[OriginEntry], Meta(description="Every OME.")]
+    waiting: Annotated[Mapping[str, int], Meta(description="Channels that wait for a place, by classification.")]
 
 
 @get(
@@ -81,13 +84,15 @@ async def push(request: Request[Any, Any, Any], api: Api) -> None:
 
 @get("/qos", summary="How the service is doing", operation_id="getQos", responses=refusals(*GUARDED))
 async def qos(api: Api) -> Qos:
-    """Channels, outbox, dead letters and the newest failures."""
+    """Channels, outbox, dead letters, the newest failures, and how the origins fare."""
     overview = await api.administration.overview()
     return Qos(
         channels=overview.channels,
         outbox=OutboxView(overview.pending, overview.dead, overview.oldest_seconds),
         dead_letters=overview.dead_letters,
         last_failures=[FailedView(item.content_id, failure_view(item.failure)) for item in overview.failures],
+        origins=[origin_entry(item) for item in await api.origins.list()],
+        waiting={item.value: count for item, count in (await api.origins.waiting()).items()},
     )
 
 

@@ -11,7 +11,7 @@ from streaming_service.adapters.ome.null import API_URL, PLAYBACK_URL
 from streaming_service.adapters.ome.watching import OmeWatcher
 from streaming_service.application.ports import StreamFigures
 from streaming_service.domain.state import Status
-from tests.fakes import FakeFleet
+from tests.fake_ome import FakeFleet
 from tests.unit.adapters.servers import ManualClock
 from tests.unit.application.world import CAUSE, LADDER, World, request
 

@@ -34,8 +34,11 @@ def window(begins: float = 1000.0, floor: float = 1000.0, size: int = 10) -> Liv
     return LiveWindow(begins, floor, size, open_item)
 
 
-def plan(*urls: str, begins: float = 1000.0, repeat: bool = True, fallback: str | None = None) -> Schedule:
-    items = tuple(Item(f"file://{url}") for url in urls)
+def plan(
+    *urls: str, begins: float = 1000.0, repeat: bool = True, fallback: str | None = None, duration: int = 60_000
+) -> Schedule:
+    """Of whole files, unless `duration` says otherwise (ms)."""
+    items = tuple(Item(f"file://{url}", duration=duration) for url in urls)
     programs = (Program("p", "", begins, repeat, items),) if urls else ()
     return Schedule(StreamSpec("channel"), programs, (Item(f"file://{fallback}"),) if fallback else None)
 
@@ -51,6 +54,29 @@ def test_only_complete_segments_are_listed() -> None:
     assert at(view, loop, 1001.9) == []
     assert [item.number for item in at(view, loop, 1002.0)] == [0]
     assert [item.index for item in at(view, loop, 1006.5)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("duration", "length"), [(-1, 6.0), (6500, 6.5), (7000, 6.5), (5500, 5.5), (400, 0.4)])
+def test_an_item_ends_where_it_is_told_to_and_the_loop_begins_anew(duration: int, length: float) -> None:
+    segments = at(window(size=100), plan("long", duration=duration), 1000.0 + 2 * length)
+
+    lap = [item for item in segments if item.start < 1000.0 + length - 1e-6]
+    assert sum(item.duration for item in lap) == pytest.approx(length)
+    assert [item.index for item in segments] == [item.index for item in lap] * 2
+    assert [item.cut for item in lap[:-1]] == [False] * (len(lap) - 1)
+    assert lap[-1].cut == (length not in {6.0, 6.5})
+
+
+def test_a_segment_has_begun_with_its_first_part() -> None:
+    view, once = window(), plan("long", repeat=False, duration=4300)
+    begun: list[int] = []
+    for now in (1000.4, 1000.5, 1002.4, 1002.5, 1004.4, 1004.5, 1030.0):
+        view.roll(once, now)
+        begun.append(view.begun(now, 0.5))
+
+    assert begun == [-1, 0, 0, 1, 1, 1, 1], "the last 0.3 s stay in the encoder"
+    view.conclude(once, 1030.0)
+    assert view.begun(1030.0, 0.5) == 2
 
 
 def test_the_loop_goes_on_in_time_and_number() -> None:

@@ -19,7 +19,13 @@ from streaming_service.devkit.ome.schedule import (
     timestamp,
 )
 
-LENGTHS = {"file://five": 5.0, "file://three": 3.0, "stream://live": math.inf}
+LENGTHS = {
+    "file://five": 5.0,
+    "file://three": 3.0,
+    "file://fraction": 15.4,
+    "file://short": 0.811,
+    "stream://live": math.inf,
+}
 FIVE, THREE, GONE, LIVE = (Item(url) for url in ("file://five", "file://three", "file://gone", "stream://live"))
 
 
@@ -85,6 +91,12 @@ def test_a_live_stream_never_ends() -> None:
         (Item("file://five", start=4000, duration=9000), 1.0),
         (Item("file://five", start=9000), 0.0),
         (GONE, 0.0),
+        (Item("file://fraction"), 15.0),
+        (Item("file://fraction", start=11500), 3.5),
+        (Item("file://fraction", duration=15400), 15.4),
+        (Item("file://fraction", duration=60000), 15.4),
+        (Item("file://short"), 0.0),
+        (Item("file://short", duration=811), 0.0),
     ],
 )
 def test_item_length(item: Item, seconds: float) -> None:
