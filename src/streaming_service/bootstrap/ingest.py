@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.ome.fleet import OmeFleet
 from streaming_service.application.ingest import Ingest, IngestKeys, IngestPolicy
 from streaming_service.application.intake import Intake
@@ -22,12 +21,12 @@ from streaming_service.settings import Settings
 IngestBase = Callable[[Channel], str | None]
 
 
-def open_ingest_keys(settings: Settings, store: Store) -> IngestKeys:
+def open_ingest_keys(settings: Settings, store: Store, clock: Clock) -> IngestKeys:
     """For a command, which knows no origins: a worker and the outbox take over from the store."""
     return IngestKeys(
         store=store,
         notifier=Notifier(frozenset(routes(settings)), settings.audit_log_topic),
-        clock=WallClock(),
+        clock=clock,
         entropy=secrets.token_bytes,
         policy=_policy(settings, lambda _: settings.ome_ingest_base_url or _usual_base(settings.ome_api_base_url)),
         changed=lambda _: None,
