@@ -166,6 +166,12 @@ class Life:
             if not await self.world.work():
                 return
 
+    async def work_while_it_arrives(self, which: int) -> None:
+        """An event comes just as a worker is done with what it knew."""
+        self.watched.before_release = lambda: self.deliver(which)
+        await self.work(1)
+        self.watched.before_release = None
+
     async def die_at_work(self, calls: int, *, after: bool) -> None:
         self.world.faults.plan(calls, after=after)
         with suppress(Crash):

@@ -108,6 +108,11 @@ class Lives(RuleBasedStateMachine):
     def work(self, turns: int) -> None:
         self.run_now(self.alive.work(turns))
 
+    @precondition(lambda self: bool(self.life and self.life.said))
+    @rule(which=st.integers(0, 99))
+    def work_while_it_arrives(self, which: int) -> None:
+        self.run_now(self.alive.work_while_it_arrives(which))
+
     @rule(calls=calls, after=st.booleans())
     def die_at_work(self, calls: int, after: bool) -> None:
         self.run_now(self.alive.die_at_work(calls, after=after))
