@@ -32,7 +32,8 @@ from tests.conftest import require_component
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
 
-LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
+PRESET = "720p|1280x720|2500,480p|854x480|1500,360p|640x360|900"
+LADDER = parse_ladder(PRESET)
 KEY = "nZtRohdNF9m3cKM24IcK4w=="
 SERVICE = {"authorization": "Bearer service"}
 VIEWER = {"authorization": "Bearer viewer-demo"}
@@ -121,8 +122,10 @@ class World:
                 while self.rows("SELECT count(*) FROM channels WHERE status = 'ready'")[0][0] < number:
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            states = self.rows("SELECT document::json->>'status', document::json->>'phase_reason' FROM channels")
-            raise AssertionError(f"{number} never came: {Counter(states)}") from None
+            late = self.rows("SELECT content_id FROM channels WHERE status <> 'ready' LIMIT 1")
+            told = "SELECT document::json->>'at', document::json->>'action', document::json->>'reason' FROM history"
+            entries = self.rows(f"{told} WHERE content_id = '{late[0][0]}' ORDER BY id") if late else []
+            raise AssertionError(f"{number} never came; of the late ones:\n" + "\n".join(map(str, entries))) from None
 
     async def watch_elections(self) -> None:
         """Who is elected for what, looked at again and again."""
@@ -166,6 +169,8 @@ async def world(tmp_path: Path, postgres: EmbeddedPostgres) -> AsyncGenerator[Wo
             "OME_API_KEY": "ome-key",
             "OME_API_SECRET": "ome-secret",
             "OME_PLAYBACK_BASE_URL": ome.playback_url,
+            "OME_REELS_PRESET": PRESET,
+            "OME_SERIES_PRESET": PRESET,
             "OME_ORIGIN_CAPACITY": "100",
             "OME_MEDIA_MOUNTS": "gs://uploads=",
             "MEDIA_INSPECTION": "false",
