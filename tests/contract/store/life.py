@@ -81,7 +81,8 @@ class Account:
 
     def rotate(self, number: int, key: str, now: datetime) -> None:
         until = now + GRACE
-        self.keys[number] = [(old, min(end or until, until)) for old, end in self.keys[number]] + [(key, None)]
+        ended: list[tuple[str, datetime | None]] = [(old, min(end or until, until)) for old, end in self.keys[number]]
+        self.keys[number] = [*ended, (key, None)]
 
     def good_keys(self, number: int, now: datetime) -> set[str]:
         return {key for key, end in self.keys[number] if end is None or now < end}
