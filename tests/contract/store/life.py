@@ -167,9 +167,10 @@ class Life:
             if not await self.world.work():
                 return
 
-    async def work_while_it_arrives(self, which: int) -> None:
-        """An event comes just as a worker is done with what it knew."""
-        self.watched.before_release = lambda: self.deliver(which)
+    async def work_meanwhile(self, number: int, what: str) -> None:
+        """Somebody wants something just as a worker is done with what it knew."""
+        asked = {"deliver": self.deliver, "retire": self.retire, "replay": self.replay}[what]
+        self.watched.before_release = lambda: asked(number)
         await self.work(1)
         self.watched.before_release = None
 
@@ -259,9 +260,12 @@ class Life:
         channels = (await self.real.list(ChannelQuery(limit=200))).items
         held = {stream for origin in self.world.origins for stream in origin.names()}
         assert held == {item.stream for channel in channels for item in channel.on_ome}
+        served = {channel.serving.copy_prefix for channel in channels if channel.serving and channel.serving.copy}
+        assert self.world.bucket.copies() == served, "copies that nobody is sent to are removed"
         for channel in channels:
             assert channel.draining == ()
             assert channel.building is None
+            assert not channel.announce
             if not self.account.active(_number(channel)):
                 assert channel.on_ome == ()
                 continue

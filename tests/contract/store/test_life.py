@@ -26,7 +26,7 @@ from tests.contract.store.life import BEFALLS, CONTENTS, Life
 
 EXAMPLES = int(os.environ.get("STREAMING_EXAMPLES", "0"))
 # Examples in every run; the stores that write to disk take longer for each.
-USUAL = {"memory": 250, "sqlite": 60, "postgres": 20}
+USUAL = {"memory": 100, "sqlite": 25, "postgres": 10}
 STEPS = 40
 
 numbers = st.sampled_from(CONTENTS)
@@ -109,9 +109,9 @@ class Lives(RuleBasedStateMachine):
         self.run_now(self.alive.work(turns))
 
     @precondition(lambda self: bool(self.life and self.life.said))
-    @rule(which=st.integers(0, 99))
-    def work_while_it_arrives(self, which: int) -> None:
-        self.run_now(self.alive.work_while_it_arrives(which))
+    @rule(number=numbers, what=st.sampled_from(["deliver", "retire", "replay"]))
+    def work_meanwhile(self, number: int, what: str) -> None:
+        self.run_now(self.alive.work_meanwhile(number, what))
 
     @rule(calls=calls, after=st.booleans())
     def die_at_work(self, calls: int, after: bool) -> None:
