@@ -33,6 +33,8 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
     needs: dict[str, str] = {}
     if settings.channel_repository_backend == "postgres":
         needs["POSTGRES_DSN"] = "CHANNEL_REPOSITORY_BACKEND is postgres"
+    if settings.channel_repository_backend == "firestore":
+        needs["FIRESTORE_PROJECT_ID"] = "CHANNEL_REPOSITORY_BACKEND is firestore"
     if role == "store":
         return needs
     needs["CDN_BASE_URL"] = "manifests are served from it"

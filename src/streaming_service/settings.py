@@ -50,11 +50,17 @@ class Settings(BaseModel):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console in a terminal.")
 
     # -- the store
-    channel_repository_backend: Literal["memory", "sqlite", "postgres"] = Field(
+    channel_repository_backend: Literal["memory", "sqlite", "postgres", "firestore"] = Field(
         "sqlite", description="Where channels are kept."
     )
     sqlite_path: Path = Field(Path("var/streaming-service.sqlite"), description="File of the sqlite backend.")
     postgres_dsn: SecretStr | None = Field(None, description="postgresql://user:password@host/database")
+    firestore_project_id: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9.:-]*$", description="Google Cloud project of the Firestore database."
+    )
+    firestore_database: str = Field(
+        "(default)", pattern=r"^(\(default\)|[a-z][a-z0-9-]*)$", description="Name of the Firestore database."
+    )
 
     # -- events
     event_source: Literal["pubsub", "push", "embedded"] = Field(

@@ -42,7 +42,7 @@ async def test_a_registration_runs_through_everything_but_ome(tmp_path: Path) ->
             "CONTENT_SERVICE_CALLBACK_URL": f"{platform.url}/content/callback",
         }
         async with running("serve", "--with-worker", env=env, cwd=tmp_path) as process:
-            await _listens(api)
+            await listens(api)
             async with aiohttp.ClientSession() as session:
                 answer = await session.post(f"{api}/v1/admin/streams/register", json=REGISTRATION)
                 assert answer.status == 202, await answer.text()
@@ -57,7 +57,7 @@ async def test_a_registration_runs_through_everything_but_ome(tmp_path: Path) ->
     assert callback.body["contentId"] == CONTENT
 
 
-async def _listens(api: str) -> None:
+async def listens(api: str) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
         while True:
             try:

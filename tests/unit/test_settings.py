@@ -171,6 +171,8 @@ def test_origins_tell_where_each_value_came_from(tmp_path: Path) -> None:
         ("OME_API_BASE_URL", "http://", "must be an http:// or https:// URL"),
         ("PUBSUB_UPLOAD_SUBSCRIPTION", "uploads", "should match pattern"),
         ("CHANNEL_REPOSITORY_BACKEND", "mysql", "'memory', 'sqlite'"),
+        ("FIRESTORE_PROJECT_ID", "My Project", "should match pattern"),
+        ("FIRESTORE_DATABASE", "default/x", "should match pattern"),
         ("OME_STREAM_PREFIX", "a/b", "should match pattern"),
         ("SIGNED_URL_TTL_SECONDS", "0", "greater than or equal to 10"),
     ],
@@ -301,6 +303,11 @@ def test_only_pulling_needs_a_subscription(source: str) -> None:
 def test_postgres_needs_its_address_in_every_role() -> None:
     for role in ALL_ROLES:
         assert "POSTGRES_DSN" in missing(role, CHANNEL_REPOSITORY_BACKEND="postgres")
+
+
+def test_firestore_needs_its_project_in_every_role() -> None:
+    for role in ALL_ROLES:
+        assert "FIRESTORE_PROJECT_ID" in missing(role, CHANNEL_REPOSITORY_BACKEND="firestore")
 
 
 def test_an_empty_secret_file_is_a_missing_secret(tmp_path: Path) -> None:

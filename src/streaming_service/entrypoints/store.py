@@ -20,6 +20,11 @@ from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
 _LINE_EVERY_S = 2.0
+_FIRESTORE_INDEXES = (
+    "Firestore has no schema, but indexes, which are deployed before a release that needs them starts:\n"
+    "  cd infra/firestore && firebase deploy --only firestore:indexes --project {project}\n"
+    "A process that starts says when one is missing."
+)
 
 
 def migrate_store(env_file: Path) -> None:
@@ -27,6 +32,8 @@ def migrate_store(env_file: Path) -> None:
     from streaming_service.adapters.store import migrate
 
     settings = _with_schema(env_file)
+    if settings is None:
+        return
     with _told() as told:
         migrate.upgrade(store_dsn(settings), told)
     _say(f"the {settings.channel_repository_backend} schema is up to date")
@@ -37,6 +44,8 @@ def show_status(env_file: Path) -> None:
     from streaming_service.adapters.store import migrate, schema
 
     settings = _with_schema(env_file)
+    if settings is None:
+        return
     dsn = store_dsn(settings)
     found = migrate.current(dsn)
     _say(f"{settings.channel_repository_backend}: {f'revision {found}' if found else 'no tables yet'}")
@@ -51,8 +60,8 @@ def refuse_downgrade(env_file: Path) -> None:
     """Raises StoreError: there is no way back, and why."""
     from streaming_service.adapters.store import migrate
 
-    _with_schema(env_file)
-    migrate.downgrade()
+    if _with_schema(env_file):
+        migrate.downgrade()
 
 
 async def tell_restored(env_file: Path) -> None:
@@ -66,10 +75,14 @@ async def tell_restored(env_file: Path) -> None:
     _say(f"{done} channels have fresh names; workers look at each of them and announce it again")
 
 
-def _with_schema(env_file: Path) -> Settings:
+def _with_schema(env_file: Path) -> Settings | None:
+    """None when there is no schema, after saying what there is instead."""
     settings = load(env_file=env_file, roles=["store"])
     if settings.channel_repository_backend == "memory":
         raise ConfigurationError(["CHANNEL_REPOSITORY_BACKEND: memory has no schema"])
+    if settings.channel_repository_backend == "firestore":
+        _say(_FIRESTORE_INDEXES.format(project=settings.firestore_project_id))
+        return None
     return settings
 
 

@@ -1,21 +1,26 @@
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from streaming_service.adapters.store.firestore.database import FirestoreDatabase
+from streaming_service.adapters.store.firestore.store import FirestoreStore
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.adapters.store.migrate import upgrade
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.adapters.store.tables import metadata
 from streaming_service.application.ports import Store
-from streaming_service.devkit.emulators import ComponentMissing
+from streaming_service.devkit.emulators import ComponentMissing, FirestoreEmulator
 from streaming_service.devkit.postgres import EmbeddedPostgres
 from tests.conftest import require_component
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+FIRESTORE = pytest.param("firestore", marks=pytest.mark.firestore)
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +68,51 @@ def sql_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return empty_dsn(request.param, request, tmp_path)
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Store]:
-    store = (
-        MemoryStore() if request.param == "memory" else await SqlStore.open(empty_dsn(request.param, request, tmp_path))
-    )
+@pytest.fixture(scope="session")
+def shared_firestore() -> Iterator[FirestoreEmulator]:
+    emulator = FirestoreEmulator()
+    try:
+        emulator.start()
+    except ComponentMissing as missing:
+        require_component(False, emulator.name, str(missing))
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture(scope="module")
+async def grpc_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """One event loop for a module's tests: what gRPC's poller hears of a call that is over may come after it."""
+    yield
+    await asyncio.sleep(0.2)
+
+
+@pytest.fixture
+def firestore_project(grpc_loop: None, shared_firestore: FirestoreEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A project of its own: the emulator makes one when it is named."""
+    for name, value in shared_firestore.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"contract-{uuid4().hex}"
+
+
+@pytest.fixture(params=["memory", "sqlite", POSTGRES, FIRESTORE])
+def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """A kind of store, and where to open one that is empty."""
+    kind: str = request.param
+    if kind == "memory":
+        return kind, ""
+    if kind == "firestore":
+        return kind, request.getfixturevalue("firestore_project")
+    return kind, empty_dsn(kind, request, tmp_path)
+
+
+@pytest.fixture
+async def store(empty_place: tuple[str, str], anyio_backend: str) -> AsyncIterator[Store]:
+    kind, place = empty_place
+    if kind == "memory":
+        store: Store = MemoryStore()
+    elif kind == "firestore":
+        store = FirestoreStore(FirestoreDatabase(place, "(default)"))
+    else:
+        store = await SqlStore.open(place)
     yield store
     await store.close()

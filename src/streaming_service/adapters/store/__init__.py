@@ -1,4 +1,4 @@
-"""Where everything that must survive is kept: one contract, three databases.
+"""Where everything that must survive is kept: one contract, four stores.
 
     memory.py        MemoryStore: a process's own memory, for tests and a first look (memory_outbox.py is half of it)
     sql.py           SqlStore: sqlite (the embedded default) and Postgres through SQLAlchemy Core
@@ -13,6 +13,7 @@
       tables.py        what the tables look like now
       schema.py        whether this release can work with the ones that it finds
       migrate.py       how they came to look so (Alembic, in migrations/)
+    firestore/       FirestoreStore: Google's document database, by preconditions
     codec.py         structs to rows and back
     paging.py        cursors
     dsn.py           addresses as people write them

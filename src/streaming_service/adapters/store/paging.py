@@ -18,9 +18,10 @@ class AfterChannel(Struct, frozen=True, tag="channels", array_like=True):
 
 
 class BeforeDelivery(Struct, frozen=True, tag="deliveries", array_like=True):
-    """The number of the delivery that ended the last page."""
+    """The number of the delivery that ended the last page, and its id where two may have one number."""
 
     sequence: _Number
+    id: str = ""
 
 
 class BeforeDeadLetter(Struct, frozen=True, tag="dead-letters", array_like=True):
