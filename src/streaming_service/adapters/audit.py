@@ -17,9 +17,7 @@ _THREADS = 8
 class Publishing(Protocol):
     """Publishes one message and waits for its id; raises what Google's client raises."""
 
-    def publish(
-        self, data: bytes, attributes: Mapping[str, str], ordering_key: str, timeout: float | None
-    ) -> str: ...
+    def publish(self, data: bytes, attributes: Mapping[str, str], ordering_key: str, timeout: float | None) -> str: ...
 
     def close(self) -> None: ...
 
