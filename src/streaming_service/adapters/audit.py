@@ -60,10 +60,11 @@ class AuditTopic:
 
     async def _connected(self) -> Publishing:
         async with self._connecting:
-            if self._publishing is None:
-                loop = asyncio.get_running_loop()
-                self._publishing = await loop.run_in_executor(self._threads, self._connect)
-            return self._publishing
+            if self._publishing is not None:
+                return self._publishing
+            made = await asyncio.get_running_loop().run_in_executor(self._threads, self._connect)
+            self._publishing = made
+            return made
 
 
 class GoogleTopic:
@@ -71,12 +72,12 @@ class GoogleTopic:
 
     def __init__(self, topic: str) -> None:
         from google.cloud import pubsub_v1  # noqa: PLC0415 - half a second that start-up need not wait for
-        from google.pubsub_v1 import PublisherClient  # noqa: PLC0415
+        from google.pubsub_v1.services import publisher  # noqa: PLC0415
 
         self._topic = topic
         self._client = cast("Any", pubsub_v1.PublisherClient())
         # The call below the batches: one request, one answer.
-        self._publish = cast("Any", PublisherClient.publish)
+        self._publish = cast("Any", publisher).PublisherClient.publish
 
     def publish(self, data: bytes, attributes: Mapping[str, str], ordering_key: str, timeout: float | None) -> str:
         """See Publishing."""
