@@ -12,7 +12,7 @@ from streaming_service.domain.notification import Cause, Endpoint
 from streaming_service.errors import InvalidInput, StoreUnavailable
 from tests.fakes import NOW
 from tests.unit.application.world import SPECS, World, content_id, request
-from tests.views import FakeViews, origin_view
+from tests.views import FakeViews
 
 pytestmark = pytest.mark.anyio
 ADMIN = Cause("admin-api", "c-1")
@@ -65,7 +65,7 @@ async def test_what_a_worker_does_is_not_an_admin_action() -> None:
 async def test_a_failure_for_good_is_an_alert() -> None:
     world = World(audit=True, max_retries=0)
     channel, _ = await world.provisioning.accept(request(), Cause("pubsub", "c-1"))
-    world.origin.applications = ()
+    del world.origin.held["reels"]
     failed = await world.provisioning.converge(channel, Cause("worker", "c-2"), may_place=True)
     assert failed.channel.failure
 
@@ -91,15 +91,15 @@ async def test_dead_letters_and_deliveries() -> None:
 
 async def test_origins() -> None:
     world = World(audit=True)
-    views = FakeViews(origin_view("one"))
+    views = FakeViews()
     origins = OriginOperations(store=world.store, fleet=views, notifier=world.notifier, clock=world.clock)
-    await origins.drain("one", ADMIN)
+    await origins.drain("ome-1", ADMIN)
     world.clock.moment += timedelta(seconds=1)
-    await origins.undrain("one", ADMIN)
+    await origins.undrain("ome-1", ADMIN)
 
     assert await entries(world) == [
-        ("admin.drain", "admin-api", "origin:one"),
-        ("admin.undrain", "admin-api", "origin:one"),
+        ("admin.drain", "admin-api", "origin:ome-1"),
+        ("admin.undrain", "admin-api", "origin:ome-1"),
     ]
 
 
