@@ -1,7 +1,7 @@
 """The audit log's courier, without Google."""
 
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -45,8 +45,8 @@ class Topic:
 
 
 @pytest.fixture
-async def topic() -> AsyncIterator[Topic]:
-    yield Topic()
+def topic() -> Topic:
+    return Topic()
 
 
 async def test_an_entry_is_published_with_what_finds_it_again(topic: Topic) -> None:
