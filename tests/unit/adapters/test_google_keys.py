@@ -24,7 +24,7 @@ class Bench:
         keys = GoogleKeys(transport, google.url, monotonic=lambda: self.seconds, timeout=2)
         self.tokens = GooglePushTokens(keys, Expected(AUDIENCE, EMAIL), time=lambda: NOW)
 
-    async def check(self, key: str = "one", **changes: Any) -> None:
+    async def check(self, key: str = "one", /, **changes: Any) -> None:
         await self.tokens.check(token(claims(**changes), key=key))
 
 
@@ -56,7 +56,12 @@ async def test_a_wrong_signature_is_refused_before_anything_it_says_counts(bench
 
 
 async def test_what_is_valid_and_not_for_us_is_foreign(bench: Bench) -> None:
-    for changes in ({"aud": "https://other.test"}, {"email": "other@test"}, {"email_verified": False}):
+    refused: list[dict[str, Any]] = [
+        {"aud": "https://other.test"},
+        {"email": "other@test"},
+        {"email_verified": False},
+    ]
+    for changes in refused:
         with pytest.raises(ForeignToken):
             await bench.check(**changes)
 
