@@ -13,8 +13,7 @@ from streaming_service.errors import InvalidInput
 MAX_ATTEMPTS = 100  # the most that Pub/Sub allows
 MIN_BACKOFF = 10
 MAX_BACKOFF = 600
-KEPT_SECONDS = 7 * 24 * 3600
-HELD_SECONDS = 31 * 24 * 3600
+KEPT_SECONDS = 7 * 24 * 3600  # Google keeps messages for up to 31 days, its emulator for 7
 _AGENT = "service-{}@gcp-sa-pubsub.iam.gserviceaccount.com"
 _NUMBER = "$PROJECT_NUMBER"
 # Chosen when a subscription is created, and never again.
@@ -61,7 +60,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     @property
     def subscriptions(self) -> dict[str, Subscription]:
         """With the one that holds dead letters: a topic without any forgets them at once."""
-        held = Subscription(topic=self.dead_letter_topic, kept_seconds=HELD_SECONDS, ordered=self.subscription.ordered)
+        held = Subscription(topic=self.dead_letter_topic, ordered=self.subscription.ordered)
         return {self.name: self.subscription, self.held: held}
 
 
@@ -91,8 +90,9 @@ class Binding(Struct, frozen=True):
 
 
 def differences(before: Subscription, after: Subscription) -> tuple[Difference, ...]:
-    """What has to be changed."""
+    """What has to be changed. Who keeps messages longer than asked for may go on."""
     old, new = asdict(before), asdict(after)
+    new["kept_seconds"] = max(before.kept_seconds, after.kept_seconds)
     return tuple(Difference(name, old[name], value) for name, value in new.items() if old[name] != value)
 
 

@@ -121,6 +121,14 @@ def test_what_is_chosen_once_stays_and_is_told() -> None:
     assert not cloud.subscriptions[SUBSCRIPTION].ordered
 
 
+def test_what_is_kept_longer_is_not_cut_short() -> None:
+    cloud = Cloud()
+    set_up(cloud, wanted(), dry_run=False)
+    cloud.subscriptions[NAMES[3]] = replace(cloud.subscriptions[NAMES[3]], kept_seconds=31 * 24 * 3600)
+
+    assert did(set_up(cloud, wanted(), dry_run=False)) == dict.fromkeys(NAMES, "left")
+
+
 def test_a_subscription_of_another_topic_is_not_touched() -> None:
     cloud = Cloud()
     cloud.subscriptions[SUBSCRIPTION] = Subscription(topic="projects/p/topics/other")
@@ -161,12 +169,12 @@ def test_what_may_be_granted_is_and_the_rest_is_printed() -> None:
     assert [step.detail for step in granted] == ["roles/pubsub.subscriber to serviceAccount:svc@p.iam"]
     assert len(left) == 2, "Google's own account has the project's number in its name"
 
+    agent = "serviceAccount:service-$PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com"
+    add = "gcloud pubsub {} add-iam-policy-binding {} --project p --member " + f'"{agent}" --role roles/pubsub.'
     assert commands(left, wanted()) == [
         "PROJECT_NUMBER=$(gcloud projects describe p --format='value(projectNumber)')",
-        "gcloud pubsub topics add-iam-policy-binding media.uploaded.dead-letter --project p --member "
-        '"serviceAccount:service-$PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com" --role roles/pubsub.publisher',
-        "gcloud pubsub subscriptions add-iam-policy-binding media-in --project p --member "
-        '"serviceAccount:service-$PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com" --role roles/pubsub.subscriber',
+        add.format("topics", "media.uploaded.dead-letter") + "publisher",
+        add.format("subscriptions", "media-in") + "subscriber",
     ]
     cloud.refuses = "403"
     assert grant(cloud, needed, dry_run=False) == ((), needed)
