@@ -1,5 +1,7 @@
 """What `pubsub bootstrap` wants, does and leaves to somebody who may, against a Pub/Sub in memory."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -14,7 +16,7 @@ from streaming_service.adapters.pubsub_plan import (
     full_path,
 )
 from streaming_service.configuration import load
-from streaming_service.entrypoints.pubsub import Options, Step, grant, plan, set_up
+from streaming_service.entrypoints.pubsub import Options, Step, grant, plan, seek, set_up
 from streaming_service.errors import InvalidInput, StreamingServiceError
 
 SUBSCRIPTION = "projects/p/subscriptions/media-in"
@@ -204,6 +206,23 @@ def test_what_cannot_be_meant_is_refused(options: Options, field: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         wanted(options)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("to", "snapshot", "reason"),
+    [
+        (None, None, "one of them"),
+        ("2026-01-02T03:04:05Z", "s", "one of them"),
+        ("yesterday", None, "no moment"),
+        ("2026-01-02T03:04:05", None, "time zone"),
+        ("2999-01-02T03:04:05Z", None, "to come"),
+    ],
+)
+def test_a_replay_begins_at_one_moment_of_the_past(
+    tmp_path: Path, to: str | None, snapshot: str | None, reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        seek(tmp_path / "none.env", SUBSCRIPTION, to, snapshot)
 
 
 @pytest.mark.parametrize("name", ["t", "projects/p/topics/t"])
