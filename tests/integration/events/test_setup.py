@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from streaming_service.adapters.audit import AuditTopic, GoogleTopic
+from streaming_service.adapters.events.pubsub import PubSubSource
 from streaming_service.adapters.pubsub_admin import GoogleAdmin, PubSubRefused
-from streaming_service.adapters.pubsub_plan import Binding, Wanted, differences
+from streaming_service.adapters.pubsub_plan import Binding, Subscription, Wanted, differences
+from streaming_service.application.ports import Ack
 from streaming_service.configuration import load
 from streaming_service.devkit.emulators import PubSubEmulator, free_port
 from streaming_service.domain.notification import Endpoint, Notification
@@ -120,6 +122,27 @@ async def test_a_replay_delivers_what_was_acked_once_more(admin: GoogleAdmin, ma
         await asyncio.to_thread(admin.seek, topic.subscription, snapshot=kept_at)
         seen |= {message.data for message in await topic.pull(at_once=True)}
     assert seen == {b"1", b"2"}
+
+
+async def test_what_fails_too_often_waits_among_the_dead_letters(admin: GoogleAdmin, make_topic: MakeTopic) -> None:
+    dead = await make_topic()
+    number = next(_numbers)
+    name, topic = f"projects/{PROJECT}/subscriptions/failing-{number}", f"projects/{PROJECT}/topics/failing-{number}"
+    subscription = Subscription(
+        topic=topic, ack_deadline=10, dead_letter_topic=f"projects/{PROJECT}/topics/{dead.name}", max_attempts=5
+    )
+    await asyncio.to_thread(admin.create_topic, topic)
+    await asyncio.to_thread(admin.create_subscription, name, subscription)
+    recorder = Recorder(lambda _: Ack.NACK)
+
+    with closing(GoogleTopic(topic)) as uploads:
+        async with PubSubSource(name, 10, backoff=lambda _: 0.05).consume(recorder):
+            await asyncio.to_thread(uploads.publish, b"1", {}, "", 10)
+            await until(lambda: len(recorder.seen) >= 5, 2 * WAIT)
+
+    assert [message.delivery_attempt for message in recorder.seen[:5]] == [1, 2, 3, 4, 5]
+    (letter,) = await dead.pull()
+    assert letter.data == b"1"
 
 
 async def test_the_audit_log_arrives_in_order_with_its_key(make_topic: MakeTopic) -> None:
