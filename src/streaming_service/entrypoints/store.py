@@ -64,7 +64,8 @@ async def tell_restored(env_file: Path) -> None:
         async with open_store(settings) as store:
             clock, cause = await open_clock(store), Cause("cli", new_correlation_id())
             endpoints = notifier_of(settings).endpoints
-            await store.owe(
+            owed = action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
+            await store.owe(owed)
                 action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
             )
             done = await Restoring(store, clock, drain_after).run(cause, told.rows)
