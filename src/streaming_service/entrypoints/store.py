@@ -66,8 +66,6 @@ async def tell_restored(env_file: Path) -> None:
             endpoints = notifier_of(settings).endpoints
             owed = action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
             await store.owe(owed)
-                action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
-            )
             done = await Restoring(store, clock, drain_after).run(cause, told.rows)
     _say(f"{done} channels have fresh names; workers look at each of them and announce it again")
 

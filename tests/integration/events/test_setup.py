@@ -16,9 +16,10 @@ from streaming_service.adapters.events.pubsub import PubSubSource
 from streaming_service.adapters.pubsub_admin import GoogleAdmin, PubSubRefused
 from streaming_service.adapters.pubsub_plan import Binding, Subscription, Wanted, differences
 from streaming_service.application.ports import Ack
+from streaming_service.bootstrap import open_service
 from streaming_service.configuration import load
 from streaming_service.devkit.emulators import PubSubEmulator, free_port
-from streaming_service.domain.notification import Endpoint, Notification
+from streaming_service.domain.notification import Cause, Endpoint, Notification
 from streaming_service.entrypoints import pubsub
 from streaming_service.entrypoints.pubsub import Options, plan, set_up
 from streaming_service.errors import StreamingServiceError
@@ -159,6 +160,46 @@ async def test_the_audit_log_arrives_in_order_with_its_key(make_topic: MakeTopic
     assert [json.loads(message.data)["id"] for message in pulled] == [f"n-{number}" for number in range(5)]
     assert {message.ordering_key for message in pulled} == {"content-1"}
     assert pulled[0].attributes["x-correlation-id"] == "c-1"
+
+
+async def test_a_service_pays_its_audit_log(make_topic: MakeTopic) -> None:
+    topic = await make_topic(ordered=True)
+    variables = {
+        "APP_ENV": "test",
+        "CHANNEL_REPOSITORY_BACKEND": "memory",
+        "EVENT_SOURCE": "embedded",
+        "DRY_RUN_PROVISIONING": "true",
+        "OME_MEDIA_MOUNTS": "gs://uploads=",
+        "CDN_BASE_URL": "https://cdn.test",
+        "CDN_SIGNING_SECRET": "AAECAwQFBgcICQoLDA0ODw==",
+        "AUDIT_LOG_TOPIC": f"projects/{PROJECT}/topics/{topic.name}",
+    }
+    registration = {
+        "contentId": "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11",
+        "tenantId": "t",
+        "contentType": "reel",
+        "sourceGcsUri": "gs://uploads/a.mp4",
+        "checksum": "sha256:1",
+        "durationSeconds": 10,
+        "ingestRegion": "iad",
+    }
+    cause = Cause("admin-api", "c-1")
+    async with open_service(load(variables, env_file=None, roles=["worker"])) as service:
+        paying = asyncio.create_task(service.delivery.run())
+        await service.intake.register(registration, None, cause)
+        await service.administration.purge(registration["contentId"], cause)
+        await service.administration.retire(registration["contentId"], cause)
+        async with asyncio.timeout(WAIT):
+            while (await service.store.backlog()).pending.get(Endpoint.AUDIT, 0):
+                await asyncio.sleep(0.02)
+        paying.cancel()
+        await asyncio.gather(paying, return_exceptions=True)
+
+    entries = [json.loads(message.data) for message in await topic.pull()]
+    assert [entry["action"] for entry in entries] == ["accepted", "purge", "retired"]
+    assert {(entry["actor"], entry["contentId"], entry["correlationId"]) for entry in entries} == {
+        ("admin-api", registration["contentId"], "c-1")
+    }
 
 
 async def test_a_topic_that_does_not_exist_is_told_and_owed(emulator: PubSubEmulator) -> None:
