@@ -174,7 +174,7 @@ async def test_a_service_pays_its_audit_log(make_topic: MakeTopic) -> None:
         "CDN_SIGNING_SECRET": "AAECAwQFBgcICQoLDA0ODw==",
         "AUDIT_LOG_TOPIC": f"projects/{PROJECT}/topics/{topic.name}",
     }
-    registration = {
+    registration: dict[str, Any] = {
         "contentId": "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11",
         "tenantId": "t",
         "contentType": "reel",

@@ -164,3 +164,24 @@ async def test_it_can_be_switched_off() -> None:
     async with serving(openapi=False) as running:
         assert (await running.ask("GET", "/openapi.json")).status == 404
         assert (await running.ask("GET", "/docs")).status == 404
+
+
+async def test_no_admin_action_is_new_to_the_audit_log(running: Harness) -> None:
+    """Whoever adds one puts it on record, and tests that in tests/unit/application/test_audit_log.py."""
+    acting = {
+        operation["operationId"]
+        for method, path, operation in operations(await document(running))
+        if path.startswith("/v1/admin") and method != "get"
+    }
+    assert acting == {
+        "registerStream",
+        "retireStream",
+        "purgeStream",
+        "rotateIngest",
+        "replayStream",
+        "replayDeadLetter",
+        "deleteDeadLetter",
+        "resendDelivery",
+        "drainOrigin",
+        "undrainOrigin",
+    }
