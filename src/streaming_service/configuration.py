@@ -51,6 +51,10 @@ def _api_needs(settings: Settings) -> dict[str, str]:
     needs = {"AUTH_SERVICE_BASE_URL": "viewer tokens are introspected there"}
     if settings.app_env != "development":
         needs["SERVICE_AUTH_TOKEN"] = "admin and internal routes are guarded by it"
+    if settings.pubsub_push_audience or settings.pubsub_push_service_account:
+        needs["PUBSUB_PUSH_AUDIENCE"] = "PUBSUB_PUSH_SERVICE_ACCOUNT is set, and pushes are signed for it"
+        needs["PUBSUB_PUSH_SERVICE_ACCOUNT"] = "PUBSUB_PUSH_AUDIENCE is set, and any Google account could sign for it"
+        needs["PUBSUB_PUSH_JWKS_URL"] = "signatures of pushes are verified with what is there"
     if settings.app_env == "production":
         needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
         needs["AUTH_SERVICE_INTERNAL_TOKEN"] = "the token service knows us by it"

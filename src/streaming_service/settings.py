@@ -69,7 +69,22 @@ class Settings(BaseModel):
     pubsub_upload_subscription: str | None = Field(
         None, pattern=r"^projects/[^/]+/subscriptions/[^/]+$", description="Full resource path of the subscription."
     )
-    upload_event_ack_deadline_seconds: int = Field(60, ge=10, le=600, description="The subscription's ack deadline.")
+    upload_event_ack_deadline_seconds: int = Field(
+        60, ge=10, le=600, description="The subscription's ack deadline, and how far each extension of a lease reaches."
+    )
+    pubsub_max_messages: int = Field(64, ge=1, le=10_000, description="Messages that one worker has in hand at most.")
+    pubsub_max_bytes: int = Field(
+        33_554_432, ge=1024, description="Bytes of messages that one worker has in hand, about."
+    )
+    pubsub_push_audience: str | None = Field(
+        None, description="Audience that pushes are signed for; set: Google's tokens are accepted, too."
+    )
+    pubsub_push_service_account: str | None = Field(
+        None, pattern=r"^[^@\s]+@[^@\s]+$", description="E-mail of the service account that pushes are signed as."
+    )
+    pubsub_push_jwks_url: str = Field(
+        "https://www.googleapis.com/oauth2/v3/certs", description="Where Google publishes the keys it signs with."
+    )
     content_catalog_wait_seconds: float = Field(
         600.0, ge=0, description="How long an event waits for its content to appear in the catalog."
     )
@@ -185,7 +200,11 @@ class Settings(BaseModel):
     api_gateway_cache_warmup_url: str | None = Field(None, description="Told to warm its cache.")
     observability_export_url: str | None = Field(None, description="Receives events and alerts.")
     bigquery_export_url: str | None = Field(None, description="Receives analytics envelopes.")
-    audit_log_topic: str | None = Field(None, description="Named in alerts as the topic of the audit log.")
+    audit_log_topic: str | None = Field(
+        None,
+        pattern=r"^projects/[^/]+/topics/[^/]+$",
+        description="Full resource path of the Pub/Sub topic that every admin action and alert is published to.",
+    )
     webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secret of deliveries.")
     webhook_timeout_ms: int = Field(5000, ge=50, description="Longest wait for a receiver's answer.")
 
@@ -229,6 +248,7 @@ class Settings(BaseModel):
         "api_gateway_cache_warmup_url",
         "observability_export_url",
         "bigquery_export_url",
+        "pubsub_push_jwks_url",
     )
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:

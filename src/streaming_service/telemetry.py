@@ -177,6 +177,18 @@ class Metrics:
             ["origin"],
             registry=registry,
         )
+        self._reopened = Counter(
+            "streaming_pubsub_streams_reopened",
+            "Pulling streams that were opened again, by why: ended, silent, away.",
+            ["reason"],
+            registry=registry,
+        )
+        self._answers_lost = Counter(
+            "streaming_pubsub_answers_lost",
+            "Acks and nacks that Pub/Sub did not confirm: those messages come again.",
+            ["answer"],
+            registry=registry,
+        )
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -212,6 +224,20 @@ class Metrics:
     def watch_breaker(self, service: str, state: Callable[[], int]) -> None:
         """`state` is asked at each scrape."""
         self._breakers.labels(service).set_function(state)
+
+    def watch_stream(self, state: Callable[[], int]) -> None:
+        """`state` is asked at each scrape. Only a process that pulls has this gauge."""
+        Gauge(
+            "streaming_pubsub_stream_state",
+            "The pulling stream: 0 nobody pulls, 1 wanted and not there, 2 open.",
+            registry=self.registry,
+        ).set_function(state)
+
+    def stream_reopened(self, reason: str) -> None:
+        self._reopened.labels(reason).inc()
+
+    def answer_lost(self, answer: str) -> None:
+        self._answers_lost.labels(answer).inc()
 
     def waiting(self, counts: Mapping[str, int]) -> None:
         for classification, count in counts.items():

@@ -60,10 +60,12 @@ def test_every_variable_says_what_it_is() -> None:
 
 
 def test_no_default_points_at_a_host() -> None:
-    urls = [value for name, value in read() if name.endswith("_url")]
+    urls = {name: value for name, value in read() if name.endswith("_url")}
 
+    # Google's own keys, and only asked for when Google's tokens are accepted at all.
+    assert urls.pop("pubsub_push_jwks_url") == "https://www.googleapis.com/oauth2/v3/certs"
     assert urls
-    assert set(urls) == {None}
+    assert set(urls.values()) == {None}
 
 
 def test_values_are_read_from_the_environment() -> None:
@@ -285,6 +287,19 @@ def test_development_does_without_service_tokens() -> None:
     environ = {name: value for name, value in COMPLETE.items() if not name.endswith("_TOKEN")}
 
     require(read(**environ, APP_ENV="development"), "api")
+
+
+def test_google_is_believed_with_audience_and_account_together_only() -> None:
+    for name, value in (("PUBSUB_PUSH_AUDIENCE", "https://s.test"), ("PUBSUB_PUSH_SERVICE_ACCOUNT", "a@b.iam")):
+        with pytest.raises(ConfigurationError, match="PUBSUB_PUSH_"):
+            require(read(**COMPLETE, **{name: value}), "api")
+        require(read(**COMPLETE, **{name: value}), "worker")
+
+
+@pytest.mark.parametrize("topic", ["audit", "projects/p/subscriptions/audit", "projects//topics/audit"])
+def test_the_audit_topic_is_a_full_path(topic: str) -> None:
+    with pytest.raises(ConfigurationError, match="AUDIT_LOG_TOPIC"):
+        read(AUDIT_LOG_TOPIC=topic)
 
 
 def test_a_dry_run_needs_no_ome() -> None:

@@ -15,6 +15,7 @@ from streaming_service.application.ports import (
     DeliveryQuery,
     Store,
 )
+from streaming_service.domain.audit import action
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.state import Status
@@ -68,10 +69,14 @@ class Administration(ChannelOperations):
 
     async def replay_dead_letter(self, letter_id: str, cause: Cause) -> None:
         """Understand it now, and close it. Raises InvalidInput when it still cannot be."""
-        await self._intake.replay_dead_letter(await self.dead_letter(letter_id), cause)
+        letter = await self.dead_letter(letter_id)
+        await self._put_on_record("dead-letter-replayed", f"dead-letter:{letter_id}", cause, letter.reason)
+        await self._intake.replay_dead_letter(letter, cause)
 
-    async def delete_dead_letter(self, letter_id: str) -> None:
+    async def delete_dead_letter(self, letter_id: str, cause: Cause) -> None:
         """Give it up."""
+        letter = await self.dead_letter(letter_id)
+        await self._put_on_record("dead-letter-deleted", f"dead-letter:{letter_id}", cause, letter.reason)
         if not await self._everything.delete_dead_letter(letter_id):
             raise NotFound(f"dead letter {letter_id} does not exist")
 
@@ -80,8 +85,11 @@ class Administration(ChannelOperations):
         check_limit(query.limit)
         return await self._everything.list_deliveries(query)
 
-    async def resend(self, delivery_id: str) -> Delivery:
+    async def resend(self, delivery_id: str, cause: Cause) -> Delivery:
         """Owe it again from now on."""
+        if owed := await self._everything.get_delivery(delivery_id):
+            reason = f"{owed.notification.topic} to {owed.notification.endpoint}, {owed.state} before"
+            await self._put_on_record("delivery-resent", f"delivery:{delivery_id}", cause, reason)
         delivery = await self._everything.resend(delivery_id, self._clock.now())
         if delivery is None:
             raise NotFound(f"delivery {delivery_id} does not exist")
@@ -102,3 +110,8 @@ class Administration(ChannelOperations):
             dead_letters=await self._everything.count_dead_letters(),
             failures=tuple(newest[:_FAILURES_SHOWN]),
         )
+
+    async def _put_on_record(self, name: str, about: str, cause: Cause, reason: str) -> None:
+        """Before it is done: rather on record and not done than done off the record."""
+        now = self._clock.now()
+        await self._everything.owe(action(name, about, cause, reason, now, self._notifier.endpoints))

@@ -6,6 +6,7 @@ import structlog
 from msgspec.structs import replace
 
 from streaming_service.application.ports import ChannelPage, ChannelQuery, ChannelStore, Clock
+from streaming_service.domain.audit import audited
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change, HistoryEntry, change
 from streaming_service.domain.notification import Cause, Notifier
@@ -104,7 +105,9 @@ class ChannelOperations:
             if made is None:
                 return channel
             try:
-                written = await self._store.commit(made, made.channel.due_at(self._clock.now()))
+                written = await self._store.commit(
+                    audited(made, self._notifier.endpoints), made.channel.due_at(self._clock.now())
+                )
             except Conflict:
                 continue
             log.info("admin action", action=made.history.action, content_id=content_id, actor=made.history.actor)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from streaming_service.application.intake import Intake
 from streaming_service.application.ports import ChannelStore, Clock
+from streaming_service.domain.audit import audited
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ingest import previous_key_valid_until, rotated
@@ -121,6 +122,7 @@ class IngestKeys:
         return moved, previous_key_valid_until(moved)
 
     async def _write(self, made: Change, key: str, until: datetime | None) -> Rotated:
+        made = audited(made, self._notifier.endpoints)
         written = await self._store.commit(made, made.channel.due_at(self._clock.now()))
         log.info("ingest key made", action=made.history.action, content_id=written.content_id)
         self._changed(written.content_id)

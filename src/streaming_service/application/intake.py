@@ -55,7 +55,12 @@ class Intake:
         try:
             result = await self._understand(message, source, cause)
         except (StoreUnavailable, UpstreamError) as error:
-            log.warning("event handed back", message_id=message.message_id, reason=str(error))
+            log.warning(
+                "event handed back",
+                message_id=message.message_id,
+                delivery_attempt=message.delivery_attempt,
+                reason=str(error),
+            )
             self._meter.upload_event("retried")
             return Ack.NACK
         self._meter.upload_event(result)

@@ -117,11 +117,11 @@ class OmeAlerts:
                 topic=topic,
                 content_id=content_id,
                 occurred_at=at,
-                facts=facts,
+                facts={**facts, "actor": cause.actor} if endpoint is Endpoint.AUDIT else facts,
                 correlation_id=cause.correlation_id,
             )
             for topic in topics
-            for endpoint in (Endpoint.OBSERVABILITY, Endpoint.BIGQUERY)
+            for endpoint in (Endpoint.OBSERVABILITY, Endpoint.BIGQUERY, Endpoint.AUDIT)
             if endpoint in self._policy.endpoints
         )
 

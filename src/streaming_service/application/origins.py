@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from streaming_service.application.fleet_watch import OriginView
 from streaming_service.application.ports import Clock, Store
+from streaming_service.domain.audit import action
 from streaming_service.domain.content import Classification
-from streaming_service.domain.notification import Cause
+from streaming_service.domain.notification import Cause, Notifier, about_origin
 from streaming_service.errors import NotFound
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,11 @@ class OriginOperations:
     """Every method raises StoreUnavailable. A process that does not look at its fleet by itself does so here, at most
     every `fresh` seconds."""
 
-    def __init__(self, *, store: Store, fleet: KnownFleet, clock: Clock, fresh: float = 10.0) -> None:
+    def __init__(
+        self, *, store: Store, fleet: KnownFleet, notifier: Notifier, clock: Clock, fresh: float = 10.0
+    ) -> None:
         self._store = store
+        self._notifier = notifier
         self._fleet = fleet
         self._clock = clock
         self._fresh = fresh
@@ -97,8 +101,11 @@ class OriginOperations:
 
     async def _want(self, name: str, cause: Cause, *, drained: bool) -> OriginStatus:
         before = await self.get(name)
-        await self._store.set_drained(name, drained, cause.actor, self._clock.now())
-        log.info("admin action", action="drain" if drained else "undrain", origin=name, actor=cause.actor)
+        done, now = "drain" if drained else "undrain", self._clock.now()
+        owed = action(done, about_origin(name), cause, before.reason, now, self._notifier.endpoints)
+        await self._store.owe(owed)  # first: rather on record and not done than done off the record
+        await self._store.set_drained(name, drained, cause.actor, now)
+        log.info("admin action", action=done, origin=name, actor=cause.actor)
         try:
             return await self.get(name)
         except NotFound:  # it had left the fleet, and was only remembered for this

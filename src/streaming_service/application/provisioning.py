@@ -30,6 +30,7 @@ from streaming_service.application.ports import (
 from streaming_service.application.recording import Going, Recorder, Spoiled
 from streaming_service.application.seating import Seating
 from streaming_service.application.wishes import Wishes
+from streaming_service.domain.audit import audited
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.convergence import (
     Abandon,
@@ -366,6 +367,7 @@ class Provisioning:
         return self._notifier.ready(channel, f"{placement.path}{self._policy.playlist}.m3u8", key, cause)
 
     async def _commit(self, made: Change) -> Channel:
+        made = audited(made, self._notifier.endpoints)
         written = await self._store.commit(made, made.channel.due_at(self._clock.now()))
         if made.notifications:
             self._wake_delivery()

@@ -3,12 +3,13 @@
 from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.origins import open_origins
-from streaming_service.bootstrap.plans import spec_policy
+from streaming_service.bootstrap.plans import notifier_of, spec_policy
 from streaming_service.bootstrap.stores import open_store, store_dsn
 from streaming_service.bootstrap.wiring import Service, open_service, wire
 
 __all__ = [
     "Service",
+    "notifier_of",
     "open_clock",
     "open_ingest_keys",
     "open_origins",

@@ -12,7 +12,7 @@ from streaming_service.application.key_gate import KeyGate
 from streaming_service.application.ports import Clock, Store
 from streaming_service.application.publisher_log import PublisherLog
 from streaming_service.application.stream_directory import StreamDirectory
-from streaming_service.bootstrap.plans import routes
+from streaming_service.bootstrap.plans import notifier_of
 from streaming_service.context import correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notifier
@@ -25,7 +25,7 @@ def open_ingest_keys(settings: Settings, store: Store, clock: Clock) -> IngestKe
     """For a command, which knows no origins: a worker and the outbox take over from the store."""
     return IngestKeys(
         store=store,
-        notifier=Notifier(frozenset(routes(settings)), settings.audit_log_topic),
+        notifier=notifier_of(settings),
         clock=clock,
         entropy=secrets.token_bytes,
         policy=_policy(settings, lambda _: settings.ome_ingest_base_url or _usual_base(settings.ome_api_base_url)),

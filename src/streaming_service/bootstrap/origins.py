@@ -12,7 +12,7 @@ from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.origins import OriginOperations
 from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.fleet import wire_fleet
-from streaming_service.bootstrap.plans import spec_policy
+from streaming_service.bootstrap.plans import notifier_of, spec_policy
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.settings import Settings
 
@@ -40,4 +40,4 @@ async def open_origins(settings: Settings) -> AsyncGenerator[OriginOperations]:
             )
 
         fleet = wire_fleet(settings, spec_policy(settings), store, clock, make_caller)
-        yield OriginOperations(store=store, fleet=fleet, clock=clock)
+        yield OriginOperations(store=store, fleet=fleet, notifier=notifier_of(settings), clock=clock)

@@ -67,8 +67,14 @@ def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> Ho
     )
 
 
-def routes(settings: Settings) -> dict[Endpoint, Route]:
+def notifier_of(settings: Settings) -> Notifier:
     """Only what is configured is owed anything."""
+    audit = {Endpoint.AUDIT} if settings.audit_log_topic else set[Endpoint]()
+    return Notifier(frozenset(routes(settings)) | audit, settings.audit_log_topic)
+
+
+def routes(settings: Settings) -> dict[Endpoint, Route]:
+    """Where deliveries over HTTP go."""
     routes = {
         Endpoint.CONTENT_CALLBACK: (settings.content_service_callback_url, settings.content_service_internal_token),
         Endpoint.GATEWAY_WARMUP: (settings.api_gateway_cache_warmup_url, None),

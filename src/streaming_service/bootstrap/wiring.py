@@ -12,8 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from streaming_service.adapters.audit import Couriers
 from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
@@ -35,7 +37,7 @@ from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
-from streaming_service.application.ports import Catalog, EventSource, ManifestBucket, MediaLibrary, Store
+from streaming_service.application.ports import Catalog, Courier, EventSource, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
@@ -51,18 +53,23 @@ from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
     hook_policy,
+    notifier_of,
     routes,
     spec_policy,
 )
+from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull_source, push_tokens
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.context import correlation_id
-from streaming_service.domain.notification import Notifier
+from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key, decode_key
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from streaming_service.adapters.google_keys import GooglePushTokens
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ class Service:
     progress: ProgressWatch
     events: EventSource | None
     embedded: EmbeddedSource | None
+    push_tokens: "GooglePushTokens | None"
     cache_key: Callable[[str, str], str]
     worker_bell: Bell
 
@@ -104,9 +112,10 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
         bucket = stack.enter_context(open_bucket(settings))
+        audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        yield wire(settings, store, transport, media, bucket, clock)
+        yield wire(settings, store, transport, media, bucket, clock, audit)
 
 
 def wire(
@@ -116,10 +125,12 @@ def wire(
     media: MediaLibrary,
     bucket: ManifestBucket | None = None,
     clock: SharedClock | None = None,
+    audit: Courier | None = None,
 ) -> Service:
-    """A service over this store, which reaches the world only through this transport, uploads through `media`, and
-    VOD copies in `bucket`. Without a `clock` that was compared with the store's it goes by this machine's."""
-    return _Wiring(settings, store, transport, media, bucket, clock or SharedClock(store.time)).build()
+    """A service over this store, which reaches the world only through this transport, uploads through `media`, VOD
+    copies in `bucket`, and the audit log through `audit`. Without a `clock` that was compared with the store's it goes
+    by this machine's."""
+    return _Wiring(settings, store, transport, media, bucket, clock or SharedClock(store.time), audit).build()
 
 
 class _Wiring:
@@ -133,6 +144,7 @@ class _Wiring:
         media: MediaLibrary,
         bucket: ManifestBucket | None,
         clock: SharedClock,
+        audit: Courier | None,
     ) -> None:
         self.settings = settings
         self.media = media
@@ -149,8 +161,8 @@ class _Wiring:
         self.signer: Signer = CloudCdnSigner(Keyring(SigningKey(settings.cdn_signing_key_id, self.signing_key)))
         self.base_url = settings.cdn_base_url or ""
         self.specs = spec_policy(settings)
-        self.routes = routes(settings)
-        self.notifier = Notifier(frozenset(self.routes), settings.audit_log_topic)
+        self.notifier = notifier_of(settings)
+        self.audit = audit
 
     def build(self) -> Service:
         settings, store, clock = self.settings, self.store, self.clock
@@ -187,7 +199,7 @@ class _Wiring:
             self.worker_bell.ring()
             self.delivery_bell.ring()
 
-        embedded = EmbeddedSource() if settings.event_source == "embedded" else None
+        embedded = embedded_source(settings)
         return Service(
             settings=settings,
             metrics=self.metrics,
@@ -208,7 +220,7 @@ class _Wiring:
                 changed=changed,
                 wake_delivery=self.delivery_bell.ring,
             ),
-            origins=OriginOperations(store=store, fleet=fleet, clock=clock),
+            origins=OriginOperations(store=store, fleet=fleet, notifier=self.notifier, clock=clock),
             playback=playback,
             hooks=self._hooks(playback, changed),
             reconciliation=Reconciliation(
@@ -243,8 +255,9 @@ class _Wiring:
                 store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
             ),
             progress=ProgressWatch(store=store, fleet=fleet, observe=fleet.watch.observe_progress, clock=clock),
-            events=embedded or self._pubsub(),
+            events=embedded or pull_source(settings, self.metrics),
             embedded=embedded,
+            push_tokens=push_tokens(settings, self.transport),
             cache_key=self.cache_key,
             worker_bell=self.worker_bell,
         )
@@ -350,16 +363,19 @@ class _Wiring:
         secret = revealed(settings.webhook_signing_secret) or None
         return DeliveryLoop(
             store=self.store,
-            courier=HttpCourier(
-                self.transport,
-                self.routes,
-                clock=self.clock,
-                secrets=(secret,) if secret else (),
-                timeout=settings.webhook_timeout_ms / 1000,
-                context=context_headers,
+            courier=Couriers(
+                HttpCourier(
+                    self.transport,
+                    routes(settings),
+                    clock=self.clock,
+                    secrets=(secret,) if secret else (),
+                    timeout=settings.webhook_timeout_ms / 1000,
+                    context=context_headers,
+                ),
+                {Endpoint.AUDIT: self.audit} if self.audit else {},
             ),
             render=lambda notification: render_body(notification, issuer.issue),
-            endpoints=tuple(sorted(self.routes)),
+            endpoints=tuple(sorted(self.notifier.endpoints)),
             clock=self.clock,
             jitter=random.random,
             meter=self.metrics,
@@ -369,13 +385,6 @@ class _Wiring:
             lease=timedelta(seconds=settings.lease_seconds),
             poll_interval=settings.poll_interval_ms / 1000,
         )
-
-    def _pubsub(self) -> EventSource | None:
-        if self.settings.event_source != "pubsub" or not self.settings.pubsub_upload_subscription:
-            return None
-        from streaming_service.adapters.events.pubsub import PubSubSource
-
-        return PubSubSource(self.settings.pubsub_upload_subscription, self.settings.upload_event_ack_deadline_seconds)
 
 
 def context_headers() -> Mapping[str, str]:

@@ -41,6 +41,7 @@ class Endpoint(StrEnum):
     CDN_CONTROL = "cdn-control"
     OBSERVABILITY = "observability"
     BIGQUERY = "bigquery"
+    AUDIT = "audit"
 
 
 class Severity(StrEnum):
@@ -134,6 +135,7 @@ class Notifier(Struct, frozen=True):
             f"failed/{channel.version}",
             [
                 (Endpoint.OBSERVABILITY, "stream.provisioning.failed", alert),
+                (Endpoint.AUDIT, "stream.provisioning.failed", {**alert, "actor": cause.actor}),
                 (Endpoint.BIGQUERY, "stream.provisioning.failed", facts),
             ],
         )

@@ -29,6 +29,8 @@ def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
                 "payload": {**_about(notification), **facts},
                 "emittedAt": to_wire(notification.occurred_at),
             }
+        case Endpoint.AUDIT:
+            return _audit(notification)
 
 
 def _content_callback(notification: Notification, sign: Sign) -> dict[str, Any]:
@@ -77,6 +79,25 @@ def _alert(notification: Notification) -> dict[str, Any]:
             **{name: fact for name, fact in facts.items() if name not in named},
         },
         "auditTopic": facts.get("auditTopic"),
+    }
+
+
+def _audit(notification: Notification) -> dict[str, Any]:
+    """What is about no content, such as an origin or a dead letter, has a `subject` instead."""
+    facts = notification.facts
+    named = {"action", "actor", "reason", "severity", "description", "auditTopic", "occurredAt"}
+    about = notification.content_id
+    return {
+        "id": notification.id,
+        "action": facts.get("action", notification.topic),
+        "actor": facts["actor"],
+        "contentId": None if ":" in about else about,
+        "subject": about if ":" in about else None,
+        "reason": facts.get("reason") or facts.get("description", ""),
+        "severity": facts.get("severity"),
+        "occurredAt": to_wire(notification.occurred_at),
+        "correlationId": notification.correlation_id,
+        "metadata": {name: fact for name, fact in facts.items() if name not in named},
     }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from streaming_service import __version__
+from streaming_service.entrypoints.cli_pubsub import pubsub_app
 from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
 from streaming_service.telemetry import configure_logging
 
@@ -28,6 +29,7 @@ app.add_typer(channels_app, name="channels")
 app.add_typer(origins_app, name="origins")
 app.add_typer(config_app, name="config")
 app.add_typer(db_app, name="db")
+app.add_typer(pubsub_app, name="pubsub")
 
 EnvFile = Annotated[Path, typer.Option("--env-file", help="File with variables that the environment does not set.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document, for scripts.")]

@@ -14,14 +14,14 @@ from rich.table import Column, Table
 
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_clock, open_ingest_keys, open_store, spec_policy
+from streaming_service.bootstrap import notifier_of, open_clock, open_ingest_keys, open_store, spec_policy
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import parse_content_id
 from streaming_service.domain.history import HistoryEntry
-from streaming_service.domain.notification import Cause, Notifier
+from streaming_service.domain.notification import Cause
 from streaming_service.domain.state import Status
 from streaming_service.errors import InvalidInput, StreamingServiceError
 
@@ -30,12 +30,12 @@ _POLL_SECONDS = 0.25
 
 @asynccontextmanager
 async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
-    """Owes nobody anything: these commands look, or ask a worker to look."""
+    """These commands look, or ask a worker to look."""
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
         yield ChannelOperations(
             store=store,
-            notifier=Notifier(frozenset()),
+            notifier=notifier_of(settings),
             specs=spec_policy(settings),
             clock=await open_clock(store),
             changed=lambda _: None,

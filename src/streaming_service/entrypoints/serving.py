@@ -95,4 +95,5 @@ def api_context(service: Service) -> ApiContext:
         check_ready=check_ready,
         version=__version__,
         hooks=service.hooks,
+        push_tokens=service.push_tokens,
     )

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from streaming_service.application.restoring import Restoring
-from streaming_service.bootstrap import open_clock, open_store, store_dsn
+from streaming_service.bootstrap import notifier_of, open_clock, open_store, store_dsn
 from streaming_service.bootstrap.plans import convergence_policy
 from streaming_service.configuration import load
 from streaming_service.context import new_correlation_id
+from streaming_service.domain.audit import action
 from streaming_service.domain.notification import Cause
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
@@ -70,8 +71,11 @@ async def tell_restored(env_file: Path) -> None:
     drain_after = timedelta(seconds=convergence_policy(settings).drain_after)
     with _told() as told:
         async with open_store(settings) as store:
-            restoring = Restoring(store, await open_clock(store), drain_after)
-            done = await restoring.run(Cause("cli", new_correlation_id()), told.rows)
+            clock, cause = await open_clock(store), Cause("cli", new_correlation_id())
+            endpoints = notifier_of(settings).endpoints
+            owed = action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
+            await store.owe(owed)
+            done = await Restoring(store, clock, drain_after).run(cause, told.rows)
     _say(f"{done} channels have fresh names; workers look at each of them and announce it again")
 
 

@@ -48,6 +48,12 @@ class Topic:
         """What the subscription owes to somebody, now or at the snapshot. Resets all leases: nobody may be pulling."""
         return await asyncio.to_thread(self._pull_from, snapshot or await self.snapshot())
 
+    async def pull(self, *, at_once: bool = False) -> list[Any]:
+        """What waits, or comes soon unless `at_once`: each with `data`, `attributes` and `ordering_key`."""
+        request = PullRequest(subscription=self.subscription, max_messages=100, return_immediately=at_once)
+        answer = await asyncio.to_thread(self._subscriber.transport.pull, request, timeout=10)
+        return [item.message for item in answer.received_messages]
+
     def close(self) -> None:
         self._publisher.stop()
         self._publisher.transport.close()

@@ -14,6 +14,7 @@ from streaming_service.devkit.emulators import PubSubEmulator, free_port
 from tests.integration.events.conftest import started
 from tests.integration.events.pubsub_server import PROJECT, Topic
 from tests.unit.adapters.events.handlers import Gate, Recorder, until
+from tests.unit.adapters.events.test_dispatch import Lost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.pubsub]
 WAIT = 30.0
@@ -101,6 +102,20 @@ async def test_a_service_starts_while_pubsub_is_away(monkeypatch: pytest.MonkeyP
     async with source.consume(Recorder()):
         with pytest.raises(TimeoutError):
             await until(lambda: source.alive, 2.0)
+
+
+async def test_a_stream_without_a_connection_is_given_up_and_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    meter = Lost()
+    source = PubSubSource(
+        f"projects/{PROJECT}/subscriptions/nobody", 10, max_away_seconds=0.3, backoff=lambda _: 0.05, meter=meter
+    )
+    assert source.state == 0
+
+    async with source.consume(Recorder()):
+        await until(lambda: meter.reopened.count("away") >= 2, WAIT)
+        assert source.state == 1
+    assert source.state == 0
 
 
 @pytest.mark.usefixtures("emulator")

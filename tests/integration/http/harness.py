@@ -263,7 +263,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
                 changed=playback.forget,
                 wake_delivery=nothing,
             ),
-            origins=OriginOperations(store=store, fleet=FakeViews(), clock=clock),
+            origins=OriginOperations(store=store, fleet=FakeViews(), notifier=notifier, clock=clock),
             intake=intake,
             ingest=ingest,
             publish=publish,

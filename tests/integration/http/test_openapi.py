@@ -110,7 +110,8 @@ async def test_guarded_routes_name_their_scheme(running: Harness) -> None:
         assert needs <= set(schemes)
         assert bool(needs) == ("401" in operation["responses"]), path
         if path.startswith(("/v1/admin", "/internal")):
-            assert needs == {"serviceToken", "serviceTokenHeader"}
+            own = {"googlePush"} if path == "/internal/events/pubsub" else set[str]()
+            assert needs == {"serviceToken", "serviceTokenHeader"} | own
 
 
 async def test_every_operation_is_told_in_words_and_has_its_own_id(running: Harness) -> None:
@@ -163,3 +164,24 @@ async def test_it_can_be_switched_off() -> None:
     async with serving(openapi=False) as running:
         assert (await running.ask("GET", "/openapi.json")).status == 404
         assert (await running.ask("GET", "/docs")).status == 404
+
+
+async def test_no_admin_action_is_new_to_the_audit_log(running: Harness) -> None:
+    """Whoever adds one puts it on record, and tests that in tests/unit/application/test_audit_log.py."""
+    acting = {
+        operation["operationId"]
+        for method, path, operation in operations(await document(running))
+        if path.startswith("/v1/admin") and method != "get"
+    }
+    assert acting == {
+        "registerStream",
+        "retireStream",
+        "purgeStream",
+        "rotateIngest",
+        "replayStream",
+        "replayDeadLetter",
+        "deleteDeadLetter",
+        "resendDelivery",
+        "drainOrigin",
+        "undrainOrigin",
+    }

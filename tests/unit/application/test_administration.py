@@ -35,7 +35,7 @@ async def test_dead_letters_are_listed_shown_and_given_up(world: World) -> None:
     assert (await admin.dead_letters(10, None))[0] == (LETTER,)
     assert await admin.dead_letter("l-1") == LETTER
 
-    await admin.delete_dead_letter("l-1")
+    await admin.delete_dead_letter("l-1", CAUSE)
     assert (await admin.dead_letters(10, None))[0] == ()
 
 
@@ -52,8 +52,8 @@ async def test_what_does_not_exist_is_not_found(world: World) -> None:
     for job in (
         admin.dead_letter("none"),
         admin.replay_dead_letter("none", CAUSE),
-        admin.delete_dead_letter("none"),
-        admin.resend("none"),
+        admin.delete_dead_letter("none", CAUSE),
+        admin.resend("none", CAUSE),
     ):
         with pytest.raises(NotFound, match="none does not exist"):
             await job
@@ -73,7 +73,7 @@ async def test_a_delivery_is_owed_again_and_delivery_is_woken(world: World) -> N
     await world.store.record_attempt(debt.id, Attempt(NOW, 410, "gone", 1.0), DeliveryState.DEAD, None)
     world.wakes.clear()
 
-    delivery = await office(world).resend(debt.id)
+    delivery = await office(world).resend(debt.id, CAUSE)
     assert (delivery.state, delivery.next_attempt_at) == (DeliveryState.PENDING, world.clock.now())
     assert world.wakes == ["delivery"]
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 def office(world: World) -> tuple[OriginOperations, FakeViews]:
     views = FakeViews()
-    return OriginOperations(store=world.store, fleet=views, clock=world.clock), views
+    return OriginOperations(store=world.store, fleet=views, notifier=world.notifier, clock=world.clock), views
 
 
 async def test_places_that_are_taken_are_counted() -> None:

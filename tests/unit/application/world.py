@@ -64,7 +64,8 @@ def request(number: int = 1, checksum: str = "sum-1", said_at: datetime = NOW, *
 
 
 class World:
-    """One installation, over `store` if one is given. `policy` changes are those of ConvergencePolicy."""
+    """One installation, over `store` if one is given. Everybody is owed something; only with `audit` the audit log is,
+    too. `policy` changes are those of ConvergencePolicy."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class World:
         capacity: int = 100,
         publishing: bool = False,
         store: FragileStore | None = None,
+        audit: bool = False,
         **policy: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -86,7 +88,7 @@ class World:
         self.media = FakeMedia()
         self.catalog = FakeCatalog()
         self.meter = CountingMeter()
-        self.notifier = Notifier(frozenset(Endpoint))
+        self.notifier = Notifier(frozenset(Endpoint) - (frozenset() if audit else {Endpoint.AUDIT}))
         self.wakes: list[str] = []
         self.policy = replace(POLICY, **policy)
         self.provisioning = Provisioning(

@@ -87,15 +87,17 @@ def test_another_announcement_is_another_debt(channel: Channel) -> None:
 
 def test_a_failure_is_an_alert(channel: Channel) -> None:
     failed = replace(channel, retries=5, failure=Failure("no_media", "the file holds no media", NOW))
-    alert, row = EVERYBODY.failed(failed, "/reels/s-1/master.m3u8", CAUSE)
+    alert, entry, row = EVERYBODY.failed(failed, "/reels/s-1/master.m3u8", CAUSE)
 
-    assert owed((alert, row)) == [
+    assert owed((alert, entry, row)) == [
         (Endpoint.OBSERVABILITY, "stream.provisioning.failed"),
+        (Endpoint.AUDIT, "stream.provisioning.failed"),
         (Endpoint.BIGQUERY, "stream.provisioning.failed"),
     ]
     assert alert.facts["severity"] == Severity.CRITICAL
     assert "the file holds no media" in alert.facts["description"]
     assert alert.facts["auditTopic"] == "audit"
+    assert entry.facts == {**alert.facts, "actor": CAUSE.actor}
 
 
 def test_a_retirement_purges_every_path(channel: Channel) -> None:

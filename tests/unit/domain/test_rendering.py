@@ -101,6 +101,35 @@ def test_alerts() -> None:
     }
 
 
+def test_the_audit_log_gets_who_did_what() -> None:
+    facts = {"action": "retired", "actor": "admin-api", "reason": "retired", "generation": 2}
+
+    assert render(Endpoint.AUDIT, "admin.retired", facts) == {
+        "id": "n-1",
+        "action": "retired",
+        "actor": "admin-api",
+        "contentId": "content-1",
+        "subject": None,
+        "reason": "retired",
+        "severity": None,
+        "occurredAt": "2026-01-02T03:04:05.678Z",
+        "correlationId": None,
+        "metadata": {"generation": 2},
+    }
+
+
+def test_the_audit_log_gets_alerts() -> None:
+    facts = {"severity": Severity.CRITICAL, "description": "gone", "actor": "ome", "auditTopic": "a", "codes": ["X"]}
+    body = render(Endpoint.AUDIT, "ome.alert", facts)
+
+    assert (body["action"], body["severity"], body["reason"], body["metadata"]) == (
+        "ome.alert",
+        "critical",
+        "gone",
+        {"codes": ["X"]},
+    )
+
+
 def test_bigquery() -> None:
     assert render(Endpoint.BIGQUERY, "cdn.purge", {"path": "/a/"}) == {
         "id": "n-1",

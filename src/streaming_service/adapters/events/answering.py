@@ -13,5 +13,5 @@ async def answer(handler: EventHandler, message: Message) -> Ack:
     try:
         return await handler(message)
     except Exception:
-        log.exception("event handler failed", message_id=message.message_id)
+        log.exception("event handler failed", message_id=message.message_id, delivery_attempt=message.delivery_attempt)
         return Ack.NACK

@@ -16,7 +16,9 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from streaming_service.adapters.events.answering import answer
+from streaming_service.adapters.events.counting import SourceMeter, Uncounted
 from streaming_service.adapters.events.google_types import PulledMessage
+from streaming_service.adapters.events.ordering import KeyOrder
 from streaming_service.application.ports import Ack, EventHandler, Message
 
 log: FilteringBoundLogger = structlog.get_logger(__name__)
@@ -26,14 +28,28 @@ class Dispatch:
     """Implements google.cloud.pubsub_v1.subscriber.scheduler.Scheduler for one stream.
 
     A message is in hand from `take` until Pub/Sub confirmed its ack or nack; meanwhile Google's client extends its
-    lease. `drain_seconds` is how long a closing stream waits for what is in hand.
+    lease. `drain_seconds` is how long a closing stream waits for what is in hand. A handler that takes longer than
+    `handle_seconds` is cancelled and its message given back: it must not hold a place and a lease for ever.
+    `order_patience`: see KeyOrder.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: EventHandler, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        handler: EventHandler,
+        drain_seconds: float,
+        *,
+        handle_seconds: float = 600.0,
+        order_patience: float = 60.0,
+        meter: SourceMeter | None = None,
+    ) -> None:
         self.queue: queue.Queue[Any] = queue.Queue()  # Google's dispatcher reads acks and nacks from it
         self._loop = loop
         self._handler = handler
         self._drain_seconds = drain_seconds
+        self._handle_seconds = handle_seconds
+        self._order = KeyOrder(order_patience)  # touched on the event loop only
+        self._meter = meter or Uncounted()
         self._lock = threading.Lock()
         self._in_hand: dict[futures.Future[None], PulledMessage] = {}
         self.closed = False
@@ -98,14 +114,30 @@ class Dispatch:
             attributes=dict(pulled.attributes),
             message_id=pulled.message_id,
             published_at=pulled.publish_time,
+            delivery_attempt=pulled.delivery_attempt,
         )
-        verdict = await answer(self._handler, message)
+        verdict = await self._verdict(message, pulled.ordering_key)
         confirmed = pulled.ack_with_response() if verdict is Ack.ACK else pulled.nack_with_response()
         try:
             await asyncio.wrap_future(confirmed)
         except Exception as error:  # noqa: BLE001 - Google's AcknowledgeError and whatever its retries end in
             # Not our loss: the message comes again, and handling it again changes nothing.
+            self._meter.answer_lost(verdict)
             log.warning("answer not taken", message_id=pulled.message_id, answer=str(verdict), error=str(error))
+
+    async def _verdict(self, message: Message, key: str) -> Ack:
+        if not self._order.admits(key, message.message_id, time.monotonic()):
+            log.info("event goes back behind an earlier one", message_id=message.message_id, ordering_key=key)
+            return Ack.NACK
+        verdict = Ack.NACK
+        try:
+            async with asyncio.timeout(self._handle_seconds):
+                verdict = await answer(self._handler, message)
+        except TimeoutError:
+            log.error("event given back: it took too long", message_id=message.message_id, seconds=self._handle_seconds)
+        if verdict is Ack.NACK:
+            self._order.given_back(key, message.message_id, time.monotonic())
+        return verdict
 
     def _put_down(self, future: "futures.Future[None]") -> None:
         with self._lock:

@@ -64,6 +64,7 @@ def _unwrap(envelope: dict[str, Any]) -> Message:
         attributes=_attributes(message.get("attributes")),
         message_id=_text(message, "messageId") or _text(message, "message_id"),
         published_at=_moment(published),
+        delivery_attempt=attempt if isinstance(attempt := envelope.get("deliveryAttempt"), int) else None,
     )
 
 

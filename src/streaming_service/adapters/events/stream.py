@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, cast
 
+from msgspec import Struct
+
 from streaming_service.adapters.events.dispatch import Dispatch
 from streaming_service.adapters.events.google_types import Subscriber
 
@@ -18,19 +20,31 @@ _CLOSE_SECONDS = 5.0
 _CLOSE_SECONDS_WHEN_AWAY = 1.0
 
 
+class Limits(Struct, frozen=True):
+    """How much of a stream is taken on at once, and for how long.
+
+    Each extension of a lease reaches `lease_seconds` (10 to 600) ahead; a handler gets `handle_seconds`.
+    """
+
+    max_messages: int
+    max_bytes: int
+    lease_seconds: int
+    handle_seconds: float
+
+
 class Stream:
     """Opens once, closes once. What blocks runs on a thread: importing, finding credentials, joining threads."""
 
-    def __init__(self, subscription: str, dispatch: Dispatch, max_messages: int, ack_deadline_seconds: int) -> None:
+    def __init__(self, subscription: str, dispatch: Dispatch, limits: Limits) -> None:
         self._subscription = subscription
         self._dispatch = dispatch
-        self._max_messages = max_messages
-        self._lease_seconds = min(600, max(10, ack_deadline_seconds))  # what Pub/Sub allows
+        self._limits = limits
         self._client: Subscriber | None = None
         self._pulling: Future[Any] | None = None
         self._ended = asyncio.Event()
         self._connected = False
         self._opened_at = 0.0
+        self._away_since = 0.0
 
     @property
     def alive(self) -> bool:
@@ -38,11 +52,15 @@ class Stream:
         settled = self._dispatch.taken > 0 or time.monotonic() - self._opened_at >= _SETTLE_SECONDS
         return self._connected and settled and not self._ended.is_set()
 
+    def away_for(self) -> float:
+        """Seconds without a connection; 0 while there is one, or something is in hand and must be let end."""
+        return 0.0 if self._connected or self._dispatch.in_hand else time.monotonic() - self._away_since
+
     async def open(self) -> None:
         """Start pulling. Raises what Google's client raises, for example when there are no credentials."""
         loop = asyncio.get_running_loop()
         self._client, flow_control = await asyncio.to_thread(self._connect)
-        self._opened_at = time.monotonic()
+        self._opened_at = self._away_since = time.monotonic()
         self._pulling = self._client.subscribe(
             self._subscription,
             self._dispatch.take,
@@ -87,14 +105,20 @@ class Stream:
 
         client = cast("Subscriber", pubsub_v1.SubscriberClient())
         flow_control = pubsub_v1.types.FlowControl(
-            max_messages=self._max_messages,
-            min_duration_per_lease_extension=self._lease_seconds,
-            max_duration_per_lease_extension=self._lease_seconds,
+            max_messages=self._limits.max_messages,
+            max_bytes=self._limits.max_bytes,
+            # Longer than any handler may take: a lease is never given up under one.
+            max_lease_duration=self._limits.handle_seconds + self._limits.lease_seconds,
+            min_duration_per_lease_extension=self._limits.lease_seconds,
+            max_duration_per_lease_extension=self._limits.lease_seconds,
         )
         return client, flow_control
 
     def _on_connectivity(self, state: Any) -> None:
-        self._connected = state.name == "READY"
+        connected = state.name == "READY"
+        if self._connected and not connected:
+            self._away_since = time.monotonic()
+        self._connected = connected
 
 
 def _on_a_thread_of_its_own(function: Callable[[], None]) -> "Future[None]":

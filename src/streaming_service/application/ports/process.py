@@ -18,12 +18,16 @@ class Clock(Protocol):
 
 
 class Message(Struct, frozen=True):
-    """An upload message as a source hands it over."""
+    """An upload message as a source hands it over.
+
+    `delivery_attempt` counts from 1; None when the source does not count.
+    """
 
     data: bytes
     attributes: Mapping[str, str] = {}
     message_id: str = ""
     published_at: datetime | None = None
+    delivery_attempt: int | None = None
 
 
 class Ack(StrEnum):

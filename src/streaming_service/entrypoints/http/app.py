@@ -13,11 +13,12 @@ from streaming_service.entrypoints.http.deliveries import deliveries_router
 from streaming_service.entrypoints.http.failures import answer_problem
 from streaming_service.entrypoints.http.health import health_router
 from streaming_service.entrypoints.http.hooks import hooks_router
-from streaming_service.entrypoints.http.internal import internal_router
+from streaming_service.entrypoints.http.internal import internal_router, push_router
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.metrics import metrics
 from streaming_service.entrypoints.http.openapi import docs_router
 from streaming_service.entrypoints.http.origins import origins_router
+from streaming_service.entrypoints.http.push_auth import push_guard
 from streaming_service.entrypoints.http.rsgi import RestApp, RsgiApp
 from streaming_service.entrypoints.http.streams import streams_router
 
@@ -62,7 +63,13 @@ def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
         guards=[service_guard(api.service_tokens)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )
-    return [health_router, guarded, _scraped(api), *([hooks_router] if api.hooks else [])]
+    pushed = Router(
+        "/",
+        route_handlers=[push_router],
+        guards=[push_guard(api.service_tokens, api.push_tokens)],
+        security=[{"googlePush": []}, {"serviceToken": []}, {"serviceTokenHeader": []}],
+    )
+    return [health_router, guarded, pushed, _scraped(api), *([hooks_router] if api.hooks else [])]
 
 
 def _scraped(process: ProcessContext) -> Router:

@@ -62,7 +62,7 @@ def _guard(tokens: Tokens, names: Sequence[str], missing: Failure, wrong: Failur
         if not tokens:
             return
         headers = connection.headers
-        offered = _bearer(headers.get("authorization", "")) or next(filter(None, map(headers.get, names)), None)
+        offered = bearer(headers.get("authorization", "")) or next(filter(None, map(headers.get, names)), None)
         if not offered:
             raise Refuse(missing)
         if not tokens.accept(offered):
@@ -71,7 +71,8 @@ def _guard(tokens: Tokens, names: Sequence[str], missing: Failure, wrong: Failur
     return guard
 
 
-def _bearer(authorization: str) -> str:
+def bearer(authorization: str) -> str:
+    """The token of an Authorization header; empty when it holds none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

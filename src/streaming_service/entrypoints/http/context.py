@@ -10,6 +10,7 @@ from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
+from streaming_service.entrypoints.http.push_auth import PushTokens
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.telemetry import Metrics
 
@@ -33,7 +34,8 @@ class ApiContext(ProcessContext):
     """Use cases and configuration of the API.
 
     `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service: in
-    development only. `body_limit` is in bytes. Without `hooks` OME's webhooks are not answered.
+    development only. `body_limit` is in bytes. Without `hooks` OME's webhooks are not answered, and
+    without `push_tokens` Google's tokens are none.
     """
 
     playback: Playback
@@ -47,3 +49,4 @@ class ApiContext(ProcessContext):
     body_limit: int
     openapi: bool
     hooks: OmeHooks | None = None
+    push_tokens: PushTokens | None = None

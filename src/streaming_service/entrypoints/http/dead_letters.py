@@ -74,7 +74,7 @@ async def replay_dead_letter(api: Api, letter_id: ItemId) -> Replayed:
 @delete("/{id:str}", summary="Give it up", operation_id="deleteDeadLetter", responses=refusals(400, *GUARDED, 404))
 async def delete_dead_letter(api: Api, letter_id: ItemId) -> None:
     """Gone for good."""
-    await api.administration.delete_dead_letter(letter_id)
+    await api.administration.delete_dead_letter(letter_id, admin_cause())
 
 
 def _view(letter: DeadLetter, shown: int | None = None) -> DeadLetterView:

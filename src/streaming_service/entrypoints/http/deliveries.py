@@ -12,7 +12,7 @@ from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import Endpoint
 from streaming_service.entrypoints.http.described import GUARDED, refusals
 from streaming_service.entrypoints.http.moments import Moment, moment
-from streaming_service.entrypoints.http.parameters import Api, Cursor, ItemId, Limit
+from streaming_service.entrypoints.http.parameters import Api, Cursor, ItemId, Limit, admin_cause
 
 
 class AttemptView(Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -74,7 +74,7 @@ async def list_deliveries(
 )
 async def resend(api: Api, delivery_id: ItemId) -> DeliveryView:
     """Owed again from now on, whatever became of it before."""
-    return _view(await api.administration.resend(delivery_id))
+    return _view(await api.administration.resend(delivery_id, admin_cause()))
 
 
 def _view(delivery: Delivery) -> DeliveryView:

@@ -96,4 +96,6 @@ async def qos(api: Api) -> Qos:
     )
 
 
-internal_router = Router("/internal", route_handlers=[playback, push, qos], tags=["internal"])
+internal_router = Router("/internal", route_handlers=[playback, qos], tags=["internal"])
+# Apart, because Pub/Sub itself may use it, too.
+push_router = Router("/internal", route_handlers=[push], tags=["internal"])

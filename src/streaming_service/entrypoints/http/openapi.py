@@ -50,6 +50,13 @@ _COMPONENTS = Components(
             security_scheme_in="header",
             description="Unpadded base64url of HMAC-SHA1(OME_WEBHOOK_SECRET, raw body).",
         ),
+        "googlePush": SecurityScheme(
+            type="http",
+            scheme="bearer",
+            bearer_format="JWT",
+            description="Google's OpenID Connect token of a Pub/Sub push: audience PUBSUB_PUSH_AUDIENCE, account "
+            "PUBSUB_PUSH_SERVICE_ACCOUNT. Refused unless both are set.",
+        ),
         "metricsToken": SecurityScheme(type="http", scheme="bearer", description="The metrics token."),
     },
     headers={

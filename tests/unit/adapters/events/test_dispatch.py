@@ -19,11 +19,13 @@ pytestmark = pytest.mark.anyio
 class Pulled:
     """A message as Google's client hands it out; remembers how it was answered."""
 
-    def __init__(self, message_id: str = "1", refused: Exception | None = None) -> None:
+    def __init__(self, message_id: str = "1", refused: Exception | None = None, key: str = "") -> None:
         self.message_id = message_id
         self.data = b"{}"
         self.attributes = {"a": "b"}
         self.publish_time = datetime(2026, 1, 2, tzinfo=UTC)
+        self.ordering_key = key
+        self.delivery_attempt = 3
         self.answers: list[str] = []
         self._refused = refused
 
@@ -47,8 +49,22 @@ class Pulled:
         return future
 
 
-def dispatch_to(handler: EventHandler, drain_seconds: float = 5.0) -> Dispatch:
-    return Dispatch(asyncio.get_running_loop(), handler, drain_seconds)
+class Lost:
+    """Counts what a source counts."""
+
+    def __init__(self) -> None:
+        self.reopened: list[str] = []
+        self.lost: list[str] = []
+
+    def stream_reopened(self, reason: str) -> None:
+        self.reopened.append(reason)
+
+    def answer_lost(self, answer: str) -> None:
+        self.lost.append(answer)
+
+
+def dispatch_to(handler: EventHandler, drain_seconds: float = 5.0, **options: Any) -> Dispatch:
+    return Dispatch(asyncio.get_running_loop(), handler, drain_seconds, **options)
 
 
 async def hand_out(dispatch: Dispatch, *messages: Pulled) -> None:
@@ -63,7 +79,7 @@ async def test_a_message_is_handled_on_the_event_loop_and_acked_afterwards() -> 
 
     async def handler(message: Message) -> Ack:
         threads.append(threading.current_thread())
-        assert message == Message(b"{}", {"a": "b"}, "1", datetime(2026, 1, 2, tzinfo=UTC))
+        assert message == Message(b"{}", {"a": "b"}, "1", datetime(2026, 1, 2, tzinfo=UTC), 3)
         assert pulled.answers == []
         return Ack.ACK
 
@@ -88,10 +104,37 @@ async def test_nack_and_failure_give_the_message_back() -> None:
 
 
 async def test_an_ack_that_pubsub_does_not_take_is_no_disaster() -> None:
-    dispatch, pulled = dispatch_to(Recorder()), Pulled(refused=ValueError("INVALID_ACK_ID"))
+    meter = Lost()
+    dispatch, pulled = dispatch_to(Recorder(), meter=meter), Pulled(refused=ValueError("INVALID_ACK_ID"))
     await hand_out(dispatch, pulled)
 
     await until(lambda: dispatch.in_hand == 0)
+    assert meter.lost == ["ack"]
+
+
+async def test_what_takes_too_long_is_cancelled_and_given_back() -> None:
+    gate, pulled = Gate(), Pulled()
+    dispatch = dispatch_to(gate, handle_seconds=0.01)
+    await hand_out(dispatch, pulled)
+
+    await until(lambda: dispatch.in_hand == 0)
+    assert (pulled.answers, gate.cancelled) == (["nack"], 1)
+
+
+async def test_after_a_nack_later_messages_of_the_key_are_not_handled_before_it() -> None:
+    recorder = Recorder(lambda message: Ack.NACK if len(recorder.seen) == 1 else Ack.ACK)
+    dispatch = dispatch_to(recorder)
+    first, second, other = Pulled("1", key="a"), Pulled("2", key="a"), Pulled("3", key="b")
+    for pulled in (first, second, other):  # Google's client waits for the answer before it hands out the next of a key
+        await hand_out(dispatch, pulled)
+        await until(lambda: dispatch.in_hand == 0)
+    assert [pulled.answers for pulled in (first, second, other)] == [["nack"], ["nack"], ["ack"]]
+
+    for pulled in (again := [Pulled("1", key="a"), Pulled("2", key="a")]):
+        await hand_out(dispatch, pulled)
+        await until(lambda: dispatch.in_hand == 0)
+    assert [pulled.answers for pulled in again] == [["ack"], ["ack"]]
+    assert [message.message_id for message in recorder.seen] == ["1", "3", "1", "2"]
 
 
 async def test_shutdown_waits_for_what_is_in_hand_and_gives_back_what_still_comes() -> None:
