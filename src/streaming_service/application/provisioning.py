@@ -29,12 +29,14 @@ from streaming_service.application.ports import (
 )
 from streaming_service.application.recording import Going, Recorder, Spoiled
 from streaming_service.application.seating import Seating
+from streaming_service.application.wishes import Wishes
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.convergence import (
     Abandon,
     Announce,
     AwaitPlayable,
     Place,
+    Queue,
     Record,
     Remove,
     Rest,
@@ -49,12 +51,11 @@ from streaming_service.domain.notification import Cause, Notification, Notifier
 from streaming_service.domain.placement import Copy, Draining, Placement, stream_name
 from streaming_service.domain.state import Failure
 from streaming_service.domain.upload import ProvisionRequest
-from streaming_service.domain.wish import Outcome, SpecPolicy, decide
+from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import Conflict, NotFound, SeatTaken, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
-_CLOCK_SKEW = timedelta(minutes=5)
 _SEAT_TRIES = 8
 _NO_ROOM_PAUSE = timedelta(seconds=1)
 
@@ -99,7 +100,7 @@ class Provisioning:
         self._seating = seating
         self._media = media
         self._notifier = notifier
-        self._specs = specs
+        self._wishes = Wishes(store, specs, clock, self._commit)
         self._policy = policy
         self._cache_key = cache_key
         self._clock = clock
@@ -111,25 +112,7 @@ class Provisioning:
 
     async def accept(self, request: ProvisionRequest, cause: Cause) -> tuple[Channel, Outcome]:
         """Write down what is wanted. Durable when this returns. Raises InvalidInput or StoreUnavailable."""
-        while True:
-            current = await self._store.get(request.content_id)
-            now = self._clock.now()
-            # A sender whose clock runs ahead must not be able to overrule everybody for as long as it does.
-            heard = replace(request, said_at=min(request.said_at, now + _CLOCK_SKEW))
-            wish = decide(current, heard, self._specs, now)
-            if wish.channel is current:
-                return wish.channel, wish.outcome
-            is_news = wish.outcome in {Outcome.CREATED, Outcome.REVISED}
-            try:
-                written = await self._commit(
-                    change(wish.channel, "accepted", cause)
-                    if is_news
-                    else change(wish.channel, "confirmed", cause, reason="said again, nothing to do")
-                )
-            except Conflict:
-                continue
-            log.info("upload accepted", content_id=request.content_id, outcome=wish.outcome)
-            return written, wish.outcome
+        return await self._wishes.accept(request, cause)
 
     async def converge(self, channel: Channel, cause: Cause, *, may_place: bool = False) -> Converged:
         """Take steps until there is nothing to do now. Raises StoreUnavailable, nothing else.
@@ -189,14 +172,20 @@ class Provisioning:
                 return await self._record(channel, placement, cause)
             case Announce(placement):
                 return await self._announce(channel, placement, cause)
-            case Abandon():
-                return await self._commit(change(channel.abandoned(self._clock.now()), "abandoned", cause))
+            case Queue() | Abandon():
+                return await self._note(step, channel, cause)
             case Remove(item):
                 return await self._remove(channel, item, cause)
             case Revoke():
                 return await self._revoke(channel, cause)
             case Rest():
                 return channel
+
+    async def _note(self, step: Queue | Abandon, channel: Channel, cause: Cause) -> Channel:
+        now = self._clock.now()
+        if isinstance(step, Abandon):
+            return await self._commit(change(channel.abandoned(now), "abandoned", cause))
+        return await self._commit(change(channel.moved(now, channel.phase, "waits for a place"), "queued", cause))
 
     async def _place(self, channel: Channel, cause: Cause) -> Channel | _NoRoom:
         seat = await self._seating.seat(channel, self._clock.now())

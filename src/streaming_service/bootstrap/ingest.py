@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.ome.fleet import OmeFleet
 from streaming_service.application.ingest import Ingest, IngestKeys, IngestPolicy
 from streaming_service.application.intake import Intake
@@ -21,14 +21,14 @@ from streaming_service.settings import Settings
 IngestBase = Callable[[Channel], str | None]
 
 
-def open_ingest_keys(settings: Settings, store: Store) -> IngestKeys:
+def open_ingest_keys(settings: Settings, store: Store, clock: Clock) -> IngestKeys:
     """For a command, which knows no origins: a worker and the outbox take over from the store."""
     return IngestKeys(
         store=store,
         notifier=Notifier(frozenset(routes(settings)), settings.audit_log_topic),
-        clock=WallClock(),
+        clock=clock,
         entropy=secrets.token_bytes,
-        policy=_policy(settings, lambda _: settings.ome_ingest_base_url),
+        policy=_policy(settings, lambda _: settings.ome_ingest_base_url or _usual_base(settings.ome_api_base_url)),
         changed=lambda _: None,
     )
 
@@ -42,9 +42,16 @@ def ingest_base(settings: Settings, fleet: OmeFleet) -> IngestBase:
         chosen = fleet.candidates(spec.classification, spec.application, channel.content_id)
         name = held or (chosen[0].origin if chosen else "")
         origin = fleet.watch.topology.origins.get(name)
-        return (origin.ingest_url if origin else None) or settings.ome_ingest_base_url
+        told = (origin.ingest_url if origin else None) or settings.ome_ingest_base_url
+        return told or _usual_base(origin.api_url if origin else settings.ome_api_base_url)
 
     return base
+
+
+def _usual_base(api_url: str | None) -> str | None:
+    """Nobody said where this OME takes publishers: its own default is RTMP's port on the host of its API."""
+    host = urlsplit(api_url).hostname if api_url else None
+    return f"rtmp://[{host}]:1935" if host and ":" in host else f"rtmp://{host}:1935" if host else None
 
 
 def wire_ingest(

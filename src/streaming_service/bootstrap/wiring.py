@@ -3,6 +3,7 @@
 Slow imports (Google's libraries, Alembic) happen here inside the branch that needs them: a start must be quick.
 """
 
+import asyncio
 import os
 import random
 import socket
@@ -16,7 +17,7 @@ from uuid import uuid4
 from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
-from streaming_service.adapters.clock import WallClock
+from streaming_service.adapters.clock import SharedClock
 from streaming_service.adapters.content_service import HttpCatalog, NullCatalog
 from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
@@ -43,6 +44,7 @@ from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.bucket import open_bucket
+from streaming_service.bootstrap.clock import open_clock, stop_task
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
 from streaming_service.bootstrap.media import open_media
@@ -69,7 +71,7 @@ class Service:
 
     settings: Settings
     metrics: Metrics
-    clock: WallClock
+    clock: SharedClock
     owner: str
     store: Store
     fleet: OmeFleet
@@ -102,15 +104,22 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
         bucket = stack.enter_context(open_bucket(settings))
-        yield wire(settings, store, transport, media, bucket)
+        clock = await open_clock(store)
+        stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
+        yield wire(settings, store, transport, media, bucket, clock)
 
 
 def wire(
-    settings: Settings, store: Store, transport: Transport, media: MediaLibrary, bucket: ManifestBucket | None = None
+    settings: Settings,
+    store: Store,
+    transport: Transport,
+    media: MediaLibrary,
+    bucket: ManifestBucket | None = None,
+    clock: SharedClock | None = None,
 ) -> Service:
     """A service over this store, which reaches the world only through this transport, uploads through `media`, and
-    VOD copies in `bucket`."""
-    return _Wiring(settings, store, transport, media, bucket).build()
+    VOD copies in `bucket`. Without a `clock` that was compared with the store's it goes by this machine's."""
+    return _Wiring(settings, store, transport, media, bucket, clock or SharedClock(store.time)).build()
 
 
 class _Wiring:
@@ -123,13 +132,14 @@ class _Wiring:
         transport: Transport,
         media: MediaLibrary,
         bucket: ManifestBucket | None,
+        clock: SharedClock,
     ) -> None:
         self.settings = settings
         self.media = media
         self.bucket = bucket
         self.store = store
         self.transport = transport
-        self.clock = WallClock()
+        self.clock = clock
         self.metrics = Metrics()
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.worker_bell = Bell()
@@ -291,7 +301,7 @@ class _Wiring:
         )
         return Playback(
             store=self.store,
-            viewers=Introspector(tokens, time=time.time, meter=self.metrics),
+            viewers=Introspector(tokens, time=self.clock.time, meter=self.metrics),
             signer=self.signer,
             policy=PlaybackPolicy(
                 base_url=self.base_url,
@@ -299,7 +309,7 @@ class _Wiring:
                 playlist=settings.ome_playlist,
                 entitlement_required=settings.playback_require_entitlement,
             ),
-            time=time.time,
+            time=self.clock.time,
         )
 
     def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:
@@ -335,7 +345,7 @@ class _Wiring:
     def _delivery(self) -> DeliveryLoop:
         settings = self.settings
         issuer = ManifestIssuer(
-            self.signer, base_url=self.base_url, ttl=settings.signed_url_ttl_seconds, time=time.time
+            self.signer, base_url=self.base_url, ttl=settings.signed_url_ttl_seconds, time=self.clock.time
         )
         secret = revealed(settings.webhook_signing_secret) or None
         return DeliveryLoop(

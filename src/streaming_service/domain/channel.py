@@ -38,7 +38,8 @@ class Channel(Struct, frozen=True, kw_only=True):
     `said_at` is when the newest of the accepted wishes was made by its sender, and `said` when its parts were, so that
     wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
     failure. `renew_below`: what serves from OME under an earlier incarnation is to be replaced. `ingest` holds the
-    keys that may push to it, the newest last, and `publishers` those who do.
+    keys that may push to it, the newest last, and `publishers` those who do. `restored_at`: when the store was last
+    restored from a backup.
     """
 
     spec: ChannelSpec
@@ -66,6 +67,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     ready_at: datetime | None = None
     retired_at: datetime | None = None
+    restored_at: datetime | None = None
     said: Said = Said()
     ingest: tuple[IngestKey, ...] = ()
     publishers: tuple[Publisher, ...] = ()

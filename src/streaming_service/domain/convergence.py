@@ -20,6 +20,10 @@ class Remove(Struct, frozen=True):
     item: Draining
 
 
+class Queue(Struct, frozen=True):
+    """It needs a place and does not wait for one: a release that knew no queue wrote it."""
+
+
 class Place(Struct, frozen=True):
     """Nothing that is wanted is being brought up, and it is this channel's turn: take a place, claim an incarnation."""
 
@@ -62,7 +66,7 @@ class Rest(Struct, frozen=True):
     until: datetime | None
 
 
-Step = Remove | Place | Start | AwaitPlayable | Record | Abandon | Announce | Revoke | Rest
+Step = Remove | Queue | Place | Start | AwaitPlayable | Record | Abandon | Announce | Revoke | Rest
 
 
 def next_step(
@@ -100,7 +104,9 @@ def _next_build(channel: Channel, now: datetime, *, may_place: bool, watch: bool
             return AwaitPlayable(building)
     if channel.wants_place:
         queued = channel.queue_at
-        return Place() if may_place and queued and queued <= now else None
+        if queued is None:
+            return Queue()
+        return Place() if may_place and queued <= now else None
     if watch and channel.recording:
         return Record(channel.recording)
     if channel.announce and channel.serving and channel.up_to_date:

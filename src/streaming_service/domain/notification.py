@@ -182,9 +182,11 @@ class Notifier(Struct, frozen=True):
     def _owe(
         self, channel: Channel, cause: Cause, key: str, owed: list[tuple[Endpoint, str, dict[str, Any]]]
     ) -> tuple[Notification, ...]:
+        # What a backup has forgotten was told under ids that receivers know: they must not be given to anything else.
+        since = f"{to_wire(channel.restored_at)}/" if channel.restored_at else ""
         return tuple(
             Notification(
-                id=str(uuid5(_NAMESPACE, f"{channel.content_id}/{key}/{position}/{endpoint}/{topic}")),
+                id=str(uuid5(_NAMESPACE, f"{channel.content_id}/{since}{key}/{position}/{endpoint}/{topic}")),
                 endpoint=endpoint,
                 topic=topic,
                 content_id=channel.content_id,

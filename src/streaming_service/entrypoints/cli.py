@@ -22,7 +22,7 @@ worker_app = typer.Typer(help="The worker: events in, channels converged, notifi
 origins_app = typer.Typer(help="Look at origins, and empty them.", no_args_is_help=True)
 channels_app = typer.Typer(help="Look at channels, and make ingest keys.", no_args_is_help=True)
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
-db_app = typer.Typer(help="The store's schema.", no_args_is_help=True)
+db_app = typer.Typer(help="The store: its schema, and what to do after a restore.", no_args_is_help=True)
 app.add_typer(worker_app, name="worker")
 app.add_typer(channels_app, name="channels")
 app.add_typer(origins_app, name="origins")
@@ -184,10 +184,34 @@ def config_check(
 
 @db_app.command()
 def migrate(env_file: EnvFile = _ENV) -> None:
-    """Bring the store's schema to this release."""
-    from streaming_service.entrypoints.operating import migrate_store
+    """Bring the store's schema to this release. All or nothing, and safe to repeat."""
+    from streaming_service.entrypoints.store import migrate_store
 
     migrate_store(env_file)
+
+
+@db_app.command("status")
+def db_status(env_file: EnvFile = _ENV) -> None:
+    """Say which revision the store's schema is at, and what `db migrate` would apply."""
+    from streaming_service.entrypoints.store import show_status
+
+    show_status(env_file)
+
+
+@db_app.command()
+def downgrade(env_file: EnvFile = _ENV) -> None:
+    """Refused, with what to do instead."""
+    from streaming_service.entrypoints.store import refuse_downgrade
+
+    refuse_downgrade(env_file)
+
+
+@db_app.command()
+def restored(env_file: EnvFile = _ENV) -> None:
+    """Say that the store was just restored from a backup: before anything else runs on it."""
+    from streaming_service.entrypoints.store import tell_restored
+
+    _run(tell_restored(env_file))
 
 
 def _run(job: Coroutine[Any, Any, None]) -> None:

@@ -12,10 +12,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
-from streaming_service.adapters.clock import WallClock
 from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
-from streaming_service.bootstrap import open_ingest_keys, open_store, spec_policy, store_dsn
+from streaming_service.bootstrap import open_clock, open_ingest_keys, open_store, spec_policy
 from streaming_service.configuration import Role, load, origins, require
 from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
@@ -24,7 +23,7 @@ from streaming_service.domain.content import parse_content_id
 from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.state import Status
-from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
+from streaming_service.errors import InvalidInput, StreamingServiceError
 
 _POLL_SECONDS = 0.25
 
@@ -38,7 +37,7 @@ async def _channels(env_file: Path) -> AsyncGenerator[ChannelOperations]:
             store=store,
             notifier=Notifier(frozenset()),
             specs=spec_policy(settings),
-            clock=WallClock(),
+            clock=await open_clock(store),
             changed=lambda _: None,
         )
 
@@ -117,7 +116,8 @@ async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> No
     content_id = parse_content_id(content_id)
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
-        made = await open_ingest_keys(settings, store).rotate(content_id, Cause("cli", new_correlation_id()))
+        keys = open_ingest_keys(settings, store, await open_clock(store))
+        made = await keys.rotate(content_id, Cause("cli", new_correlation_id()))
     until = made.previous_key_valid_until
     shown = {
         "url": made.addresses.rtmp,
@@ -151,17 +151,6 @@ def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> N
     require(settings, *cast("list[Role]", roles))
     if not as_json:
         _say(f"\nvalid for: {', '.join(roles)}")
-
-
-def migrate_store(env_file: Path) -> None:
-    """Upgrade the configured database to this release's schema."""
-    settings = load(env_file=env_file, roles=["store"])
-    if settings.channel_repository_backend == "memory":
-        raise ConfigurationError(["CHANNEL_REPOSITORY_BACKEND: memory has no schema to migrate"])
-    from streaming_service.adapters.store.migrate import upgrade
-
-    upgrade(store_dsn(settings))
-    _say(f"the {settings.channel_repository_backend} schema is up to date")
 
 
 def _summary(channel: Channel) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def api_context(service: Service) -> ApiContext:
             service.fleet.playback_base,
             service.provisioning.manifest_path,
             service.cache_key,
-            ingest=IngestViews(service.ingest.server),
+            ingest=IngestViews(service.ingest.server, service.clock.now),
             cdn_base_url=settings.cdn_base_url or "",
             bucket=settings.gcs_manifest_bucket,
         ),

@@ -108,8 +108,9 @@ async def test_retiring_leaves_nothing_on_ome(site: Site) -> None:
 
 async def test_a_ladder_that_ome_does_not_have_fails_and_says_so(site: Site) -> None:
     wider = parse_ladder("1080p|1920x1080|4500,720p|1280x720|2500")
-    specs = site.world.provisioning._specs
-    site.world.provisioning._specs = replace(specs, ladders=dict.fromkeys(specs.ladders, wider))
+    wishes = site.world.provisioning._wishes
+    specs = wishes._specs
+    wishes._specs = replace(specs, ladders=dict.fromkeys(specs.ladders, wider))
     await site.world.accept()
     channel = await site.world.converge()
 

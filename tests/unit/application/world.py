@@ -25,7 +25,7 @@ from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import StoreError
 from tests.fake_ome import FakeBucket, FakeFleet, FakeOrigin
-from tests.fakes import NOW, CountingMeter, Crash, FakeCatalog, FakeClock, FakeMedia, Faults, FragileStore
+from tests.fakes import NOW, CountingMeter, Crash, FakeCatalog, FakeClock, FakeMedia, FragileStore
 
 CAUSE = Cause("test", "correlation-1")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500")
@@ -64,14 +64,20 @@ def request(number: int = 1, checksum: str = "sum-1", said_at: datetime = NOW, *
 
 
 class World:
-    """One installation. `policy` changes are those of ConvergencePolicy."""
+    """One installation, over `store` if one is given. `policy` changes are those of ConvergencePolicy."""
 
     def __init__(
-        self, origins: Sequence[str] = ("default",), *, capacity: int = 100, publishing: bool = False, **policy: Any
+        self,
+        origins: Sequence[str] = ("default",),
+        *,
+        capacity: int = 100,
+        publishing: bool = False,
+        store: FragileStore | None = None,
+        **policy: Any,
     ) -> None:
         self.clock = FakeClock()
-        self.faults = Faults()
-        self.store = FragileStore(self.faults)
+        self.store = store or FragileStore()
+        self.faults = self.store.faults
         self.origins = [FakeOrigin(name, self.clock, ("reels", "series"), self.faults) for name in origins]
         self.origin = self.origins[0]
         self.fleet = FakeFleet(*self.origins, capacity=capacity)

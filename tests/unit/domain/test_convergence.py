@@ -16,6 +16,7 @@ from streaming_service.domain.convergence import (
     Announce,
     AwaitPlayable,
     Place,
+    Queue,
     Record,
     Remove,
     Rest,
@@ -74,7 +75,7 @@ def take(channel: Channel, step: Step, now: datetime, *, publish: bool = False) 
             return channel.announced(now)
         case Remove(item):
             return channel.drained(item, now)
-        case Rest() | Revoke():
+        case Rest() | Revoke() | Queue():
             return channel
 
 

@@ -8,7 +8,8 @@
       channels.py      \\
       outbox.py         | one noun each: plain functions over a connection, run in a transaction by the two above
       dead_letters.py   |
-      leases.py        /
+      leases.py         |
+      marks.py         /
       tables.py        what the tables look like now
       schema.py        whether this release can work with the ones that it finds
       migrate.py       how they came to look so (Alembic, in migrations/)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table, TextClause, text
@@ -27,6 +28,10 @@ class Database(Protocol):
 
     async def transact(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a job in a transaction: all of it or, when it raises, nothing."""
+        ...
+
+    async def time(self) -> datetime | None:
+        """What the database's clock says; None when that is this machine's."""
         ...
 
     def close(self) -> Awaitable[None]: ...

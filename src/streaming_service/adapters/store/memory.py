@@ -40,6 +40,7 @@ class MemoryStore(MemoryOutbox):
         self._queue: set[str] = set()
         self._seats: dict[tuple[str, int], str] = {}
         self._drained: set[str] = set()
+        self._first_incarnation = 0
         self._history: dict[str, list[HistoryEntry]] = {}
         self._letters: dict[str, DeadLetter] = {}
         self._keys: dict[str, tuple[str, datetime]] = {}
@@ -47,6 +48,16 @@ class MemoryStore(MemoryOutbox):
 
     async def check(self) -> None:
         """Memory always answers."""
+
+    async def time(self) -> datetime | None:
+        """There is no clock but this machine's."""
+        return None
+
+    async def first_incarnation(self) -> int:
+        return self._first_incarnation
+
+    async def raise_first_incarnation(self, number: int) -> None:
+        self._first_incarnation = max(self._first_incarnation, number)
 
     async def close(self) -> None:
         """Nothing is held that would need it."""

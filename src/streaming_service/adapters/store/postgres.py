@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Concatenate
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -18,6 +19,8 @@ _STATEMENT_TIMEOUT_S = 8
 _POOL_TIMEOUT_S = 8
 _IDLE_TRANSACTION_TIMEOUT_S = 20
 _TIMEOUT_S = 15.0
+
+_TIME = text("SELECT clock_timestamp()")
 
 
 class PostgresDatabase:
@@ -62,6 +65,9 @@ class PostgresDatabase:
         async with self._job(), self._engine.begin() as connection:
             return await connection.run_sync(job, *args, **kwargs)
 
+    async def time(self) -> datetime | None:
+        return await self.read(_time)
+
     async def close(self) -> None:
         self._closed = True
         # A connection that comes back to a pool which is gone would stay open; the jobs' own limit bounds this.
@@ -81,3 +87,7 @@ class PostgresDatabase:
         finally:
             self._running -= 1
             self._idle.set()
+
+
+def _time(connection: Connection) -> datetime:
+    return connection.execute(_TIME).scalar_one()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from streaming_service.adapters.store import channels, dead_letters, leases, outbox, placements, schema
+from streaming_service.adapters.store import channels, dead_letters, leases, marks, outbox, placements, schema
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.application.ports import (
@@ -52,6 +52,9 @@ class SqlStore:
     async def check(self) -> None:
         await self._database.read(schema.revision)
 
+    async def time(self) -> datetime | None:
+        return await self._database.time()
+
     async def schema(self) -> str | None:
         """The revision of the database's tables; None when it has none. Raises StoreUnavailable."""
         return await self._database.read(schema.current)
@@ -59,6 +62,12 @@ class SqlStore:
     async def require_schema(self) -> None:
         """Raises ConfigurationError when this release cannot work with the tables as they are."""
         schema.require(await self.schema())
+
+    async def first_incarnation(self) -> int:
+        return await self._database.read(marks.first_incarnation)
+
+    async def raise_first_incarnation(self, number: int) -> None:
+        await self._database.write(marks.raise_first_incarnation, number)
 
     async def close(self) -> None:
         await self._database.close()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
 from sqlite3 import OperationalError
@@ -65,6 +66,10 @@ class SqliteDatabase:
 
     async def write(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.transact(job, *args, **kwargs)
+
+    async def time(self) -> datetime | None:
+        """Its file is on this machine, and so are all who use it."""
+        return None
 
     async def close(self) -> None:
         self._closed = True

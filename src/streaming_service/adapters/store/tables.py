@@ -118,3 +118,10 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", _KEY, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

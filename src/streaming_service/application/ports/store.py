@@ -254,4 +254,16 @@ class Store(ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseS
         """Raises StoreUnavailable when the store does not answer."""
         ...
 
+    async def time(self) -> datetime | None:
+        """What time it is by the store's own clock; None when it has none but this machine's."""
+        ...
+
+    async def first_incarnation(self) -> int:
+        """After which number the incarnations of new channels are counted: 0, until the store was restored."""
+        ...
+
+    async def raise_first_incarnation(self, number: int) -> None:
+        """From now on at least that. A lower one changes nothing."""
+        ...
+
     async def close(self) -> None: ...
