@@ -31,6 +31,7 @@ from streaming_service.configuration import load
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause
 from streaming_service.entrypoints.worker import run_worker
+from streaming_service.errors import StreamingServiceError
 from streaming_service.telemetry import configure_logging
 
 CAUSE = Cause("chaos", "chaos")
@@ -50,6 +51,13 @@ class State(Struct, frozen=True):
     channels: tuple[Channel, ...]
     pending: int
     dead_letters: int
+
+
+class Answer(Struct, frozen=True):
+    """To every order but a look. `refusal` is an error that may be gone the next time."""
+
+    value: Any = None
+    refusal: str | None = None
 
 
 def socket_of(folder: Path) -> Path:
@@ -110,17 +118,21 @@ async def _obey(service: Service, store: SqlStore, switch: KillSwitch, path: Pat
     reader, writer = await asyncio.open_unix_connection(path)
     while line := await reader.readline():
         order = msgspec.json.decode(line)
-        writer.write(msgspec.json.encode(await _carry_out(order, service, store, switch)) + b"\n")
+        try:
+            answer = await state_of(store) if order["do"] == "look" else await _carry_out(order, service, switch)
+        except StreamingServiceError as error:
+            answer = Answer(refusal=f"{type(error).__name__}: {error}")
+        writer.write(msgspec.json.encode(answer) + b"\n")
         await writer.drain()
     writer.close()
 
 
-async def _carry_out(order: Mapping[str, Any], service: Service, store: SqlStore, switch: KillSwitch) -> Any:
+async def _carry_out(order: Mapping[str, Any], service: Service, switch: KillSwitch) -> Answer:
+    return Answer(switch.passed if order["do"] == "trace" else await _do(order, service))
+
+
+async def _do(order: Mapping[str, Any], service: Service) -> Any:
     match order["do"]:
-        case "look":
-            return await state_of(store)
-        case "trace":
-            return switch.passed
         case "publish" if service.embedded:
             return await service.embedded.publish(Message(msgspec.json.encode(order["event"])))
         case "register":

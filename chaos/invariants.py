@@ -1,6 +1,8 @@
 """What must hold when everything has come to rest, whatever happened before."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from msgspec import Struct
@@ -8,7 +10,8 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from chaos.child import CAUSE, open_database, state_of
-from chaos.world import CDN, World
+from chaos.world import CDN, LEASE_SECONDS, World
+from streaming_service.adapters.store.codec import to_micros
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.adapters.store.tables import channels, deliveries
 from streaming_service.application.ports import Delivery, DeliveryQuery, DeliveryState
@@ -55,6 +58,10 @@ async def find(world: World) -> Found:
     """Read the store, when nobody else does."""
     database = open_database(store_dsn(load(world.env, env_file=None)))
     try:
+        leases = await database.read(_leases, datetime.now(UTC))
+        if leases:  # of somebody who was killed just now, perhaps
+            await asyncio.sleep(LEASE_SECONDS)
+            leases = await database.read(_leases, datetime.now(UTC))
         store = SqlStore(database)
         state = await state_of(store)
         (channel,) = state.channels
@@ -70,7 +77,7 @@ async def find(world: World) -> Found:
                 origin: frozenset(placed.stream for placed in await store.placements(origin))
                 for origin in world.origins
             },
-            leases=await database.read(_leases),
+            leases=leases,
         )
     finally:
         await database.close()
@@ -93,9 +100,10 @@ def violations(world: World, found: Found) -> list[str]:
     return [*_on_origins(world, found), *_copies(world, found), *_debts(found), *_receipts(world, found), *_order(world, found)]
 
 
-def _leases(connection: Connection) -> int:
-    held = select(func.count()).where(channels.c.lease_owner.is_not(None))
-    claimed = select(func.count()).where(deliveries.c.claimed_by.is_not(None))
+def _leases(connection: Connection, now: datetime) -> int:
+    """Those that keep anybody from working; one that ran out with its holder does not."""
+    held = select(func.count()).where(channels.c.lease_until > to_micros(now))
+    claimed = select(func.count()).where(deliveries.c.claimed_by.is_not(None), deliveries.c.state == "pending")
     return connection.execute(held).scalar_one() + connection.execute(claimed).scalar_one()
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from chaos import child
-from chaos.child import Order, State, socket_of
+from chaos.child import Answer, Order, State, socket_of
 from chaos.world import CLIP_SECONDS, World
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
@@ -79,9 +79,13 @@ class Run:
         """Have it done, by the next child if this one dies of it."""
         while True:
             try:
-                return msgspec.json.decode(await self._ask({"do": order, **details}))
+                answer = msgspec.json.decode(await self._ask({"do": order, **details}), type=Answer)
             except Died:
                 await self._bury()
+                continue
+            if answer.refusal is None:
+                return answer.value
+            await asyncio.sleep(_LOOK_PAUSE)  # whoever is refused for the moment asks again
 
     async def look(self) -> State:
         """What the store holds."""
@@ -168,6 +172,8 @@ class Run:
         finally:
             arrival.cancel()
             death.cancel()
+            # Both have to be over before anybody else waits for the same.
+            await asyncio.gather(arrival, death, return_exceptions=True)
 
     async def _death(self) -> int:
         """The exit code."""
@@ -185,8 +191,11 @@ class Run:
 
     async def _bury(self) -> None:
         """Once a death was ordered; every other one is a fault."""
-        async with asyncio.timeout(PATIENCE):
-            code = await self._death()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                code = await self._death()
+        except TimeoutError:
+            raise Broken(f"the child hung up and lives on:\n{self._last_words()}") from None
         if code != -signal.SIGKILL or self._died_at or self._kill_at is None:
             raise Broken(f"the child ended with {code} by itself:\n{self._last_words()}")
         self.killed_at = (self.world.folder / "epitaph").read_text()

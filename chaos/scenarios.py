@@ -1,11 +1,10 @@
 """What the service is made to do while it is killed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from chaos.run import PATIENCE, Broken, Run
+from chaos.run import Broken, Run
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.placement import ingest_name
 from streaming_service.domain.state import Phase, Status
@@ -57,11 +56,7 @@ async def _live(run: Run) -> None:
         if not encoder.live:
             raise Broken(f"the encoder was refused: {encoder.error}")
         await run.tell("rotate", content_id=run.content_id)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await encoder.cut()
-        except TimeoutError:
-            raise Broken("the encoder with the old key was never cut") from None
+        await run.until("rid of the old key's encoder", lambda _: not encoder.live)
 
 
 async def _drain(run: Run) -> None:

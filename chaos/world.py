@@ -16,6 +16,7 @@ from streaming_service.domain.ladder import parse_ladder
 CLIP_SECONDS = 2.0
 APPLICATIONS = ("reels", "series")
 CDN = "https://cdn.example"
+LEASE_SECONDS = 1.0
 
 _LADDER = "480p|854x480|1500,360p|640x360|900"
 _TIMING = replace(Timing.instant(segment_seconds=1.0), poll=0.05)
@@ -102,7 +103,7 @@ def _environment(world: World) -> dict[str, str]:
         "OBSERVABILITY_EXPORT_URL": f"{platform}/observability",
         "BIGQUERY_EXPORT_URL": f"{platform}/bigquery",
         # Nothing waits longer than it must for the order of things to be what it is in production.
-        "LEASE_SECONDS": "1",
+        "LEASE_SECONDS": f"{LEASE_SECONDS:g}",
         "POLL_INTERVAL_MS": "100",
         "ORIGIN_POLL_SECONDS": "1",
         "RECONCILE_INTERVAL_SECONDS": "1",
