@@ -18,7 +18,9 @@ from chaos.run import Broken, Run
 from chaos.scenarios import Scenario
 from chaos.world import Stores, a_world
 from streaming_service.adapters.store import migrate
+from streaming_service.adapters.store.tables import metadata
 from streaming_service.devkit.postgres import EmbeddedPostgres
+from streaming_service.errors import StreamingServiceError
 
 _QUICK_STRIDE = 7
 _CONNECTIONS = 500
@@ -65,8 +67,8 @@ class Matrix:
         async with self._slots:
             try:
                 run, (end, problems) = await self._play(case.scenario, case.store, moment, [])
-            except Broken as broken:
-                return Verdict(moment, case.moments[moment - 1], 0.0, (str(broken),))
+            except (Broken, StreamingServiceError) as broken:
+                return Verdict(moment, case.moments[moment - 1], 0.0, (f"{type(broken).__name__}: {broken}",))
         if end != case.shape:
             problems = [f"it ended as {end}, not as {case.shape}", *problems]
         return Verdict(moment, run.killed_at, run.recovery, tuple(problems))
@@ -119,19 +121,24 @@ def _sqlite(folder: Path) -> Stores:
 
 
 async def _postgres(server: EmbeddedPostgres) -> Stores:
+    """Databases are emptied and used again: making and dropping one costs more than a run."""
     template = server.create_database("chaos")
     await asyncio.to_thread(migrate.upgrade, template)
+    free: list[str] = []
     one_at_a_time = asyncio.Lock()  # a template may not be copied twice at once
 
     async def make(place: Path) -> tuple[dict[str, str], Callable[[], Awaitable[None]]]:
-        name = f"chaos-{place.name}"
-        async with one_at_a_time:
-            dsn = await asyncio.to_thread(server.create_database, name, "chaos")
+        if free:
+            dsn = free.pop()
+        else:
+            async with one_at_a_time:
+                dsn = await asyncio.to_thread(server.create_database, f"chaos-{place.name}", "chaos")
 
-        async def drop() -> None:
-            await asyncio.to_thread(_drop, server.dsn, name)
+        async def give_back() -> None:
+            await asyncio.to_thread(_empty, dsn)
+            free.append(dsn)
 
-        return {"CHANNEL_REPOSITORY_BACKEND": "postgres", "POSTGRES_DSN": dsn}, drop
+        return {"CHANNEL_REPOSITORY_BACKEND": "postgres", "POSTGRES_DSN": dsn}, give_back
 
     return make
 
@@ -140,9 +147,10 @@ async def _nothing() -> None:
     """A file goes with its folder."""
 
 
-def _drop(dsn: str, name: str) -> None:
+def _empty(dsn: str) -> None:
+    tables = [Identifier(table.name) for table in metadata.sorted_tables]
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        connection.execute(SQL("TRUNCATE {} RESTART IDENTITY").format(SQL(", ").join(tables)))
 
 
 class Row:
