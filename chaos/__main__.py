@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,7 +62,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _fill(folder: Path, scenarios: list[Scenario], stores: list[str], *, quick: bool, seed: int) -> list[Row]:
+async def _fill(folder: Path, scenarios: list[Scenario], stores: Sequence[str], *, quick: bool, seed: int) -> list[Row]:
     rng = random.Random(seed)
     async with open_stores(folder, stores) as makers:
         matrix = Matrix(folder, makers, side_by_side=_SIDE_BY_SIDE)
@@ -91,7 +92,9 @@ def _tell(rows: list[Row]) -> list[Figure]:
         case, total = row.case, len(row.verdicts)
         killed = sum(bool(verdict.killed_at) for verdict in row.verdicts)
         good = total - len(row.failed)
-        table.add_row(case.scenario.name, case.store, *map(str, (len(case.moments), killed, good)), f"{row.slowest:.1f}")
+        table.add_row(
+            case.scenario.name, case.store, *map(str, (len(case.moments), killed, good)), f"{row.slowest:.1f}"
+        )
         figures.append(Figure(f"chaos_{case.scenario.name.replace('-', '_')}_{case.store}", good, total, at_least=True))
     Console(width=int(os.environ.get("COLUMNS", "110"))).print(table)
     for row in rows:

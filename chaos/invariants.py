@@ -69,9 +69,7 @@ async def find(world: World) -> Found:
         return Found(
             channel=channel,
             history=tuple(reversed(await store.history(channel.content_id, 1000))),
-            deliveries=tuple(
-                item for item in reversed(page.items) if not is_about_origin(item.notification)
-            ),
+            deliveries=tuple(item for item in reversed(page.items) if not is_about_origin(item.notification)),
             seats={origin: len(numbers) for origin, numbers in (await store.seats()).items()},
             placements={
                 origin: frozenset(placed.stream for placed in await store.placements(origin))
@@ -97,7 +95,13 @@ def shape(channel: Channel) -> Shape:
 
 def violations(world: World, found: Found) -> list[str]:
     """A sentence for everything that does not hold."""
-    return [*_on_origins(world, found), *_copies(world, found), *_debts(found), *_receipts(world, found), *_order(world, found)]
+    return [
+        *_on_origins(world, found),
+        *_copies(world, found),
+        *_debts(found),
+        *_receipts(world, found),
+        *_order(world, found),
+    ]
 
 
 def _leases(connection: Connection, now: datetime) -> int:
@@ -115,7 +119,7 @@ def _on_origins(world: World, found: Found) -> Iterable[str]:
         yield f"OME holds {sorted(held)} where {sorted(wanted)} is served"
     for origin in world.origins:
         placed, there = found.placements[origin], world.streams(origin)
-        if placed != there:
+        if set(placed) != there:
             yield f"{sorted(placed)} is placed on {origin}, which holds {sorted(there)}"
         if found.seats.get(origin, 0) != len(there):
             yield f"{found.seats.get(origin, 0)} seats of {origin} are taken, by {len(there)} streams"

@@ -23,7 +23,6 @@ from bench.figures import Figure, note, report
 from chaos.soak_world import SERVICE_TOKEN, VIEWERS, Sample, SoakWorld, soak_world
 from streaming_service.devkit.emulators import ComponentMissing
 from streaming_service.devkit.faults import Fault, FaultProxy, Mode
-from streaming_service.domain.clock import to_wire
 
 _CONTENTS = 24
 _VIEWERS_AT_ONCE = 6
@@ -77,9 +76,7 @@ class Load:
             await self._ask("manifest", "GET", path, {"authorization": f"Bearer {token}"})
             await asyncio.sleep(0.1)
 
-    async def _ask(
-        self, what: str, method: str, path: str, headers: dict[str, str], body: Any = None
-    ) -> int | None:
+    async def _ask(self, what: str, method: str, path: str, headers: dict[str, str], body: Any = None) -> int | None:
         began = time.monotonic()
         status: int | None = None
         try:

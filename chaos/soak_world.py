@@ -20,7 +20,7 @@ from streaming_service.devkit.platform import StandInPlatform
 from streaming_service.devkit.postgres import EmbeddedPostgres
 from streaming_service.domain.ladder import parse_ladder
 
-SERVICE_TOKEN = "soak-service"  # noqa: S105 - of a process that only loopback sees
+SERVICE_TOKEN = "soak-service"
 VIEWERS = 200
 
 _LADDER = "480p|854x480|1500,360p|640x360|900"
@@ -144,7 +144,7 @@ async def _start(env: dict[str, str], log: Path) -> Child:
     except TimeoutError:
         await child.stop()
     if not child.samples:
-        raise RuntimeError(f"the service did not start: {log.read_text()[-2000:]}")
+        raise RuntimeError(f"the service did not start: {_end_of(log)}")
     return child
 
 
@@ -198,3 +198,7 @@ def _measured(pid: int) -> tuple[float, int]:
         except OSError:  # closed while we looked
             continue
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, sockets
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Concatenate
 
@@ -79,6 +80,11 @@ class KillingDatabase:
         done = await self._inner.transact(job, *args, **kwargs)
         self._switch.reach(f"after {_name(job)}")
         return done
+
+    async def time(self) -> datetime | None:
+        now = await self._inner.time()
+        self._switch.reach("after the database's clock")
+        return now
 
     async def close(self) -> None:
         await self._inner.close()

@@ -113,9 +113,7 @@ async def test_ome(stack: AsyncExitStack, tmp_path: Path) -> None:
 
     async def one(fault: Fault) -> None:
         proxy = await through(stack, ome.api_url)
-        client = OmeClient(
-            await caller(stack, "ome"), proxy.url, access_token="ome-key:ome-secret", timeout=TIMEOUT
-        )
+        client = OmeClient(await caller(stack, "ome"), proxy.url, access_token="ome-key:ome-secret", timeout=TIMEOUT)
         await endure(client.applications, proxy, fault, UpstreamError, LONGEST_CALL)
 
     await asyncio.gather(*map(one, FAULTS))
@@ -127,7 +125,12 @@ async def test_the_token_service(stack: AsyncExitStack) -> None:
     async def one(fault: Fault) -> None:
         proxy = await through(stack, platform.url)
         tokens = HttpTokenService(
-            await caller(stack, "auth"), f"{proxy.url}/auth", "/api/v1/auth/introspect", None, timeout=TIMEOUT, clock=WallClock()
+            await caller(stack, "auth"),
+            f"{proxy.url}/auth",
+            "/api/v1/auth/introspect",
+            None,
+            timeout=TIMEOUT,
+            clock=WallClock(),
         )
 
         async def ask() -> None:

@@ -5,6 +5,7 @@ import random
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Mode(StrEnum):
     """What becomes of connections."""
 
-    PASS = "pass"  # noqa: S105 - no password
+    PASS = "pass"
     REFUSE = "refuse"
     """Nobody listens; who is connected is cut off."""
     RESET = "reset"
@@ -255,8 +256,6 @@ def _target(request: bytes) -> str:
 def _reset(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     if connection is not None:
-        try:
+        with suppress(OSError):  # it is closed already
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        except OSError:
-            pass  # it is closed already
     writer.transport.abort()

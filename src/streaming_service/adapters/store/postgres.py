@@ -103,3 +103,7 @@ class PostgresDatabase:
         if not task.cancelled():
             task.exception()  # whoever waited has got it, or has given up
         self._idle.set()
+
+
+def _time(connection: Connection) -> datetime:
+    return connection.execute(_TIME).scalar_one()
