@@ -40,7 +40,11 @@ def main() -> int:
     stores = [options.store] if options.store else list(_STORES)
     try:
         with TemporaryDirectory(prefix="chaos-", dir=_memory()) as folder:
-            rows = uvloop.run(_fill(Path(folder), scenarios, stores, quick=options.quick, seed=seed))
+            rows = uvloop.run(
+                _fill(
+                    Path(folder), scenarios, stores, quick=options.quick, seed=seed, side_by_side=options.side_by_side
+                )
+            )
     except (Broken, ComponentMissing) as problem:
         print(problem, file=sys.stderr)
         return 2
@@ -59,13 +63,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of the choice that --quick makes")
     parser.add_argument("--only", choices=[item.name for item in SCENARIOS])
     parser.add_argument("--store", choices=_STORES)
+    parser.add_argument("--side-by-side", type=int, default=_SIDE_BY_SIDE, help="runs at a time")
     return parser.parse_args()
 
 
-async def _fill(folder: Path, scenarios: list[Scenario], stores: Sequence[str], *, quick: bool, seed: int) -> list[Row]:
+async def _fill(
+    folder: Path, scenarios: list[Scenario], stores: Sequence[str], *, quick: bool, seed: int, side_by_side: int
+) -> list[Row]:
     rng = random.Random(seed)
     async with open_stores(folder, stores) as makers:
-        matrix = Matrix(folder, makers, side_by_side=_SIDE_BY_SIDE)
+        matrix = Matrix(folder, makers, side_by_side=side_by_side)
         cases = await asyncio.gather(*(matrix.undisturbed(item, store) for item in scenarios for store in stores))
         plan = [(case, chosen(len(case.moments), quick, rng)) for case in cases]
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

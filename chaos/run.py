@@ -103,7 +103,7 @@ class Run:
             if seen and holds(seen):
                 return seen
             if time.monotonic() > began + PATIENCE:
-                raise Broken(f"not {what} after {PATIENCE:.0f} s: {_summary(seen)}")
+                raise Broken(f"not {what} after {PATIENCE:.0f} s: {_summary(seen)}\n{self._last_words()}")
             await asyncio.sleep(_LOOK_PAUSE)
 
     async def settled(self) -> State:
