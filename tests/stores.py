@@ -1,6 +1,6 @@
 """A real store in the hands of a test: it can be made to fail, and it remembers what it was told."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,14 +14,16 @@ from tests.fakes import Faults, FragileStore
 class Watched:
     """Any store as a `FragileStore`; calls that are not about channels or debts go straight through.
 
-    written     every change that was committed, in order
-    debts       every debt that was committed, by id
+    written         every change that was committed, in order
+    debts           every debt that was committed, by id
+    before_release  happens once, between the end of some work and the return of its lease
     """
 
     def __init__(self, store: Store) -> None:
         self.faults = Faults()
         self.written: list[Channel] = []
         self.debts: dict[str, Notification] = {}
+        self.before_release: Callable[[], Awaitable[None]] | None = None
         self._store = store
         self._moments: dict[str, tuple[datetime | None, datetime | None]] = {}
         self._versions: dict[str, int] = {}
@@ -58,6 +60,9 @@ class Watched:
     async def release(
         self, content_id: str, owner: str, version: int, due_at: datetime | None, queue_at: datetime | None = None
     ) -> None:
+        if self.before_release:
+            meddle, self.before_release = self.before_release, None
+            await meddle()
         await self._store.release(content_id, owner, version, due_at, queue_at)
         if self._versions.get(content_id) == version:
             queued = self._moments[content_id][1]

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import aiohttp
 import m3u8
 
-COMMAND = (sys.executable, "-m", "streaming_service.entrypoints.cli")
+MODULE = "streaming_service.entrypoints.cli"
 PATIENCE = 60.0
 
 
@@ -72,10 +72,14 @@ class Process:
 
 
 @asynccontextmanager
-async def running(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path) -> AsyncGenerator[Process]:
+async def running(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path, module: str = MODULE
+) -> AsyncGenerator[Process]:
     """`streaming-service …`, ended in any case."""
     child = await asyncio.create_subprocess_exec(
-        *COMMAND,
+        sys.executable,
+        "-m",
+        module,
         *arguments,
         cwd=cwd,
         env={**_clean_environment(), **(env or {})},

@@ -71,6 +71,18 @@ async def test_migrate_makes_the_store_usable_and_may_be_repeated(tmp_path: Path
     assert await run(tmp_path, "channels", "list", "--json") == (0, "[]")
 
 
+async def test_the_schema_is_shown_migrated_step_by_step_and_never_taken_back(tmp_path: Path) -> None:
+    code, output = await run(tmp_path, "db", "status")
+    assert (code, "no tables yet" in output, output.count("to be applied: 000")) == (0, True, 3)
+
+    code, output = await run(tmp_path, "db", "migrate")
+    assert (code, output.count("applied 000")) == (0, 3)
+    assert "nothing to do" in (await run(tmp_path, "db", "status"))[1]
+
+    code, output = await run(tmp_path, "db", "downgrade")
+    assert (code, "the release before works on this schema" in output, "docs/backup.md" in output) == (1, True, True)
+
+
 async def test_channels_are_listed_and_filtered(tmp_path: Path, ready_channel: Channel) -> None:
     code, output = await run(tmp_path, "channels", "list", "--json")
     assert code == 0

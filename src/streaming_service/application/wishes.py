@@ -10,6 +10,7 @@ from streaming_service.application.ports import Clock, Store
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.notification import Cause
+from streaming_service.domain.restoration import begun_after
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy, decide
 from streaming_service.errors import Conflict
@@ -49,8 +50,7 @@ class Wishes:
 
     async def _change(self, current: Channel | None, wanted: Channel, outcome: Outcome, cause: Cause) -> Change:
         if current is None:
-            # A store that was restored has forgotten contents that had names: those are not given again.
-            wanted = replace(wanted, incarnation=await self._store.first_incarnation())
+            wanted = begun_after(wanted, await self._store.first_incarnation())
         if outcome in {Outcome.CREATED, Outcome.REVISED}:
             return change(wanted, "accepted", cause)
         return change(wanted, "confirmed", cause, reason="said again, nothing to do")

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
-from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.origins import OriginOperations
+from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.plans import spec_policy
 from streaming_service.bootstrap.stores import open_store
@@ -23,8 +23,8 @@ _PATIENCE = 2.0
 @asynccontextmanager
 async def open_origins(settings: Settings) -> AsyncGenerator[OriginOperations]:
     """Probes each origin when it is first asked. Raises ConfigurationError, InvalidInput or StoreUnavailable."""
-    clock = WallClock()
     async with AiohttpTransport() as carrier, open_store(settings) as store:
+        clock = await open_clock(store)
 
         def make_caller(service: str, transport: Transport | None, tolerated: frozenset[int]) -> ResilientCaller:
             return ResilientCaller(

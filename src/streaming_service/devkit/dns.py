@@ -1,6 +1,7 @@
 """A stand-in DNS server: answers SRV and addresses of made-up names, and fails on demand."""
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, cast
@@ -13,6 +14,7 @@ import dns.rrset
 
 _MAX_UDP = 512
 _TTL = 5
+_PORT_TRIES = 20
 
 
 class StandInDns:
@@ -58,13 +60,18 @@ class StandInDns:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=("127.0.0.1", 0))
-        self.port = self._udp.get_extra_info("sockname")[1]
-        try:
-            self._tcp = await asyncio.start_server(self._converse, *self.address, reuse_address=True)
-        except OSError:
-            self._udp.close()
-            raise
+        for left in reversed(range(_PORT_TRIES)):
+            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=("127.0.0.1", 0))
+            self.port = self._udp.get_extra_info("sockname")[1]
+            try:
+                self._tcp = await asyncio.start_server(self._converse, *self.address, reuse_address=True)
+            except OSError as error:
+                self._udp.close()
+                # A port that is free for UDP may be somebody's for TCP: the next one will be another.
+                if error.errno != errno.EADDRINUSE or not left:
+                    raise
+            else:
+                break
         return self
 
     async def __aexit__(

@@ -1,6 +1,6 @@
 """What a channel becomes when the store was restored from a backup: the world has moved on without it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -12,6 +12,17 @@ from streaming_service.domain.state import Status, resting
 def first_incarnation(now: datetime) -> int:
     """A number that no incarnation from before `now` has reached: they are counted up, and slower than seconds pass."""
     return int(now.timestamp())
+
+
+def begun_after(channel: Channel, first: int) -> Channel:
+    """A new channel in a store whose incarnations begin after `first`; 0: it was never restored.
+
+    The content may have had a channel that the backup does not know: neither its names nor the ids of what was told
+    about it may be given again.
+    """
+    if not first:
+        return channel
+    return replace(channel, incarnation=first, restored_at=datetime.fromtimestamp(first, UTC))
 
 
 def restored(channel: Channel, now: datetime, drain_after: timedelta) -> Channel:

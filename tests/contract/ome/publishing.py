@@ -26,9 +26,16 @@ async def publishing(ome: Target, name: str, clip: str) -> AsyncGenerator[_Runni
     url = os.environ.get("OME_CONTRACT_RTMP_URL")
     if not url:
         pytest.skip("set OME_CONTRACT_RTMP_URL to the server's RTMP address to run this")
-    encoder = await _encoder(ome.media_root / file, f"{url.rstrip('/')}/{APP}/{name}")
-    try:
+    async with pushing(ome.media_root / file, f"{url.rstrip('/')}/{APP}/{name}") as running:
         await listed(ome, name)
+        yield running
+
+
+@asynccontextmanager
+async def pushing(source: Path, url: str) -> AsyncGenerator[_Running]:
+    """ffmpeg publishes a file, looped, to an RTMP URL; gives whether it still runs."""
+    encoder = await _encoder(source, url)
+    try:
         yield lambda: encoder.returncode is None
     finally:
         if encoder.returncode is None:

@@ -37,6 +37,9 @@ class Story(Struct):
 async def folder(server: Target) -> AsyncIterator[Path]:
     path = server.dump_root / server.unique()
     yield path
+    # Info files are written once more when a stream goes.
+    await server.clean_up()
+    await server.nothing_left()
     # A real OME's files may not be ours to delete.
     shutil.rmtree(path, ignore_errors=True)
 

@@ -1,10 +1,11 @@
 """An OME to drive: the stand-in, or the real one that OME_CONTRACT_API_URL names.
 
     OME_CONTRACT_API_URL=http://127.0.0.1:8081 OME_CONTRACT_PLAYBACK_URL=http://127.0.0.1:3333 \\
-    OME_API_KEY=… OME_API_SECRET=… OME_CONTRACT_MEDIA_ROOT=/media pytest tests/integration/ome
+    OME_API_KEY=… OME_API_SECRET=… OME_CONTRACT_MEDIA_ROOT=/media \\
+    OME_CONTRACT_DUMP_ROOT=/manifests OME_CONTRACT_RTMP_URL=rtmp://127.0.0.1:1935 pytest tests/integration/ome
 
 A real one is left as it was found. It needs an application `reels` with a ladder of 720p, 480p and 360p, and a file
-`test.mp4` with sound in its media root.
+`test.mp4` of at least eight seconds with sound in its media root.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from streaming_service.application.ports import Playability, PlayabilityReport
 from streaming_service.devkit.ome import MediaFacts, StandInOme, SyntheticPackager, Timing
 from streaming_service.domain.ladder import Rung, parse_ladder
 from streaming_service.domain.placement import Placement, stream_name
+from tests.contract.ome.publishing import pushing
 
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
 SILENT = "silent.mp4"
@@ -53,7 +55,10 @@ class Ome:
         name: str = "default",
         patience: float = 8.0,
         breaker_time: Callable[[], float] = time.monotonic,
+        server: StandInOme | None = None,
     ) -> None:
+        """`dumps` is the folder for VOD copies, `server` the stand-in."""
+        self.server = server
         self.name, self._patience, self._breaker_time = name, patience, breaker_time
         self.dumps = dumps
         self.api_url, self.playback_url, self.token = api_url, playback_url, token
@@ -124,6 +129,17 @@ class Ome:
         await until(lambda: self.plays(placement))
         return placement
 
+    @asynccontextmanager
+    async def publishing(self, name: str) -> AsyncGenerator[Callable[[], bool]]:
+        """`test.mp4` is pushed as that stream of `reels`; gives whether it is still let in."""
+        if self.server:
+            async with self.server.publish("reels", name, file="test.mp4") as publisher:
+                yield lambda: publisher.live
+            return
+        file, url = Path(setting("OME_CONTRACT_MEDIA_ROOT"), "test.mp4"), setting("OME_CONTRACT_RTMP_URL")
+        async with pushing(file, f"{url.rstrip('/')}/reels/{name}") as running:
+            yield running
+
     async def plays(self, placement: Placement) -> bool:
         return (await self.origin.playability(placement)).verdict is Playability.PLAYABLE
 
@@ -135,6 +151,13 @@ class Ome:
             for stream in await self.origin.streams(application):
                 if stream.startswith(self.prefix):
                     await self.origin.stop(application, stream)
+
+
+def setting(name: str) -> str:
+    """A variable of the real server; what needs it is skipped without it."""
+    if name not in os.environ:
+        pytest.skip(f"set {name} to run this")
+    return os.environ[name]
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
@@ -171,9 +194,16 @@ async def ome(transport: AiohttpTransport, tmp_path: Path) -> AsyncIterator[Ome]
     async with AsyncExitStack() as stack:
         if REAL:
             token = f"{os.environ.get('OME_API_KEY', '')}:{os.environ.get('OME_API_SECRET', '')}"
-            found = Ome(transport, os.environ["OME_CONTRACT_API_URL"], os.environ["OME_CONTRACT_PLAYBACK_URL"], token)
+            found = Ome(
+                transport,
+                os.environ["OME_CONTRACT_API_URL"],
+                os.environ["OME_CONTRACT_PLAYBACK_URL"],
+                token,
+                os.environ.get("OME_CONTRACT_DUMP_ROOT"),
+            )
         else:
             server = await stack.enter_async_context(stand_in(tmp_path))
-            found = Ome(transport, server.api_url, server.playback_url, "key:secret")
+            dumps = str(tmp_path / "dumps")
+            found = Ome(transport, server.api_url, server.playback_url, "key:secret", dumps, server=server)
         yield found
         await found.clean_up()

@@ -21,7 +21,7 @@ from streaming_service.adapters.ome.models import (
 from streaming_service.adapters.ome.watching import OmeWatcher
 from streaming_service.application.ports import Playability, PlayabilityReport, RecordingState, Started, StreamFigures
 from streaming_service.domain.placement import Placement
-from streaming_service.errors import NotFound
+from streaming_service.errors import NotFound, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -95,11 +95,19 @@ class OmeOrigin:
         try:
             await self._client.delete_scheduled_channel(application, stream)
             for _ in range(_LOOKS):
-                await self._client.scheduled_channel(application, stream)
+                await self._still_there(application, stream)
                 await self._sleep(_LOOK_PAUSE)
         except NotFound:
             return True
         return False
+
+    async def _still_there(self, application: str, stream: str) -> None:
+        """Raises NotFound once it is gone. In the midst of going it is there, and cannot be shown: 500 (measured)."""
+        try:
+            await self._client.scheduled_channel(application, stream)
+        except UpstreamUnavailable as error:
+            if error.status != 500:
+                raise
 
     async def streams(self, application: str) -> frozenset[str]:
         """Raises OmeError with what to do when Server.xml lacks the application."""

@@ -48,14 +48,21 @@ class Dump:
         self._names = names
         self._folder = Path(order.output_path)
         self._chunks: list[Chunk] = []
+        self._after = -1  # number of the segment that was copied last
         self._origins: set[int] = set()
         self._written: list[tuple[float, Path]] = []
         self._busy = asyncio.Lock()
 
     async def begin(self, newest: Segment, now: float) -> None:
-        """Copy a stream that plays from its newest segment on. Raises DumpFailed and leaves what was written."""
+        """Copy a stream that plays from its newest segment on: of one that was concluded, a segment without content.
+
+        Raises DumpFailed and leaves what was written.
+        """
         async with self._busy:
-            await self._copy(newest, now)
+            if self._channel.window.concluded:
+                await self._copy_nothing(newest, now)
+            else:
+                await self._copy(newest, now)
             if not await self._masters(newest, now):
                 raise DumpFailed("Could not dump master playlist")
 
@@ -82,15 +89,27 @@ class Dump:
 
     def _new(self, now: float) -> list[Segment]:
         segments = self._channel.segments(now) if self.enabled else []
-        after = self._chunks[-1].number if self._chunks else -1
-        return [segment for segment in segments if segment.number > after]
+        return [segment for segment in segments if segment.number > self._after]
 
-    async def _copy(self, segment: Segment, now: float) -> None:
+    async def _copy_nothing(self, last: Segment, now: float) -> None:
+        """What OME finds after a conclusion is the segment that it had begun for what would have followed."""
+        await self._copy_init(last, now)
+        self._after = last.number
+        for track, kind in self._tracks():
+            text = chunklist(self._names, track, kind, [], last.package.segment_seconds, ended=True)
+            await self._write(self._names.segment(track, last.number + 1, kind), b"", now, "segment")
+            await self._write(self._names.chunklist(track, kind), text.encode(), now, "segment")
+
+    async def _copy_init(self, segment: Segment, now: float) -> None:
         if segment.origin not in self._origins:
             self._origins.add(segment.origin)
             for track, kind in self._tracks():
                 content = await segment.package.init(track)
                 await self._write(self._names.init(track, kind, segment.origin), content, now, "init segment")
+
+    async def _copy(self, segment: Segment, now: float) -> None:
+        await self._copy_init(segment, now)
+        self._after = segment.number
         self._chunks.append(Chunk(segment.number, segment.start, segment.duration, segment.origin))
         for track, kind in self._tracks():
             content = await read_segment(segment, track)

@@ -95,13 +95,12 @@ def playhead(items: tuple[Item, ...], elapsed: float, length_of: FileLength) -> 
 
 
 def item_length(item: Item, length_of: FileLength) -> float:
-    """Seconds an item plays: 0 when its file cannot be opened."""
+    """Seconds an item plays: 0 when its file cannot be opened, or is all to be played and shorter than a second."""
     length = length_of(item.url) or 0.0
-    whole = length if math.isinf(length) else math.floor(length)
     begins = item.start / 1000
-    if item.duration < 0 or whole < 1:
-        # OME takes the length of a file in whole seconds, and plays nothing at all of what is shorter than one.
-        return max(0.0, whole - begins)
+    if item.duration < 0:
+        # OME takes the length of a file in whole seconds.
+        return max(0.0, length if math.isinf(length) else math.floor(length) - begins)
     return min(max(0.0, length - begins), item.duration / 1000)
 
 

@@ -96,7 +96,7 @@ def test_a_live_stream_never_ends() -> None:
         (Item("file://fraction", duration=15400), 15.4),
         (Item("file://fraction", duration=60000), 15.4),
         (Item("file://short"), 0.0),
-        (Item("file://short", duration=811), 0.0),
+        (Item("file://short", duration=1000), 0.811),
     ],
 )
 def test_item_length(item: Item, seconds: float) -> None:
