@@ -3,11 +3,12 @@
 
 PORT ?= 4900
 PYTEST_ARGS ?=
+CHAOS_ARGS ?=
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench build lock \
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench chaos soak build lock \
 	clean run-environment environment
 
 help: ## list the targets
@@ -46,6 +47,12 @@ typecheck: environment ## pyright, strict
 
 bench: environment ## the figures of docs/figures.md that this machine can print
 	$(BIN)/python -m bench
+
+chaos: environment ## kill the worker at every moment, on sqlite and postgres: CHAOS_ARGS=--quick
+	$(BIN)/python -m chaos $(CHAOS_ARGS)
+
+soak: environment ## ten minutes of faults between the service and everything: CHAOS_ARGS=--quick
+	$(BIN)/python -m chaos.soak $(CHAOS_ARGS)
 
 build: environment ## wheel and sdist in dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

@@ -41,7 +41,6 @@ _SETTINGS = {
     "full_page_writes": "off",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "100",
 }
 
 
@@ -49,12 +48,14 @@ class EmbeddedPostgres:
     """`with EmbeddedPostgres() as postgres: connect(postgres.dsn)`.
 
     The server listens on a free port of 127.0.0.1, trusts everybody there, and its data are gone after the block.
-    `stop()` and `start()` in between keep data and port, to see what clients make of an outage.
+    `stop()` and `start()` in between keep data and port, to see what clients make of an outage. It takes up to
+    `connections` clients at a time.
     Raises ComponentMissing or ComponentFailed on entering.
     """
 
-    def __init__(self, version: int = 18) -> None:
+    def __init__(self, version: int = 18, *, connections: int = 100) -> None:
         self._version = version
+        self._connections = connections
         self._port = 0
         self._folder = Path()
         self._bin = Path()
@@ -84,7 +85,8 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Start the server and wait until it answers (about half a second)."""
         self._port = self._port or free_port()
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        values = {**_SETTINGS, "max_connections": str(self._connections)}
+        settings = [f"-c{name}={value}" for name, value in values.items()]
         command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(

@@ -8,7 +8,9 @@ from streaming_service.application.fleet_watch import FleetWatch, OriginView
 from streaming_service.application.ports import Candidate
 from streaming_service.domain.content import Classification
 from streaming_service.domain.fleet.topology import OriginSpec
-from streaming_service.errors import NotFound
+from streaming_service.errors import NotFound, UpstreamUnavailable
+
+_UNTIL_KNOWN = 0.5  # seconds
 
 
 class OmeConnections:
@@ -75,7 +77,11 @@ class OmeFleet:
         return self.watch.drained()
 
     def origin(self, name: str) -> OmeOrigin:
-        found = self._connections.origin(name) if name in self.watch.topology.origins else None
+        known = self.watch.topology.origins
+        if not known:
+            # A process that has just begun, or cannot read its pools, must not take what is there for gone.
+            raise UpstreamUnavailable("ome", "no origin is known yet", retry_after=_UNTIL_KNOWN)
+        found = self._connections.origin(name) if name in known else None
         if found is None:
             raise NotFound(f"origin {name} is not part of the fleet")
         return found

@@ -1,10 +1,9 @@
 """Postgres: a pool of connections, and a limit on every wait."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Concatenate
+from typing import Any, Concatenate
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
@@ -51,19 +50,25 @@ class PostgresDatabase:
         )
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closed = False
-        self._running = 0
+        self._running: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
 
     async def write(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._job(), self._single.connect() as connection:
-            return await connection.run_sync(job, *args, **kwargs)
+        async def run() -> T:
+            async with self._single.connect() as connection:
+                return await connection.run_sync(job, *args, **kwargs)
+
+        return await self._bounded(run())
 
     async def read(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.write(job, *args, **kwargs)
 
     async def transact(self, job: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._job(), self._engine.begin() as connection:
-            return await connection.run_sync(job, *args, **kwargs)
+        async def run() -> T:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(job, *args, **kwargs)
+
+        return await self._bounded(run())
 
     async def time(self) -> datetime | None:
         return await self.read(_time)
@@ -76,17 +81,28 @@ class PostgresDatabase:
             await self._idle.wait()
         await self._engine.dispose()
 
-    @asynccontextmanager
-    async def _job(self) -> AsyncGenerator[None]:
+    async def _bounded(self, job: Coroutine[Any, Any, T]) -> T:
+        """Nobody waits longer than the limit. The driver takes ten seconds more to give a connection up that nobody
+        answers on; it does so behind the caller's back, and `close` waits for it."""
+        if self._closed:
+            job.close()
         refuse_when(self._closed)
-        self._running += 1
+        task = asyncio.create_task(job)
+        self._running.add(task)
+        task.add_done_callback(self._over)
         try:
             with database_errors():
                 async with asyncio.timeout(_TIMEOUT_S):
-                    yield
+                    await asyncio.wait([task])
+                return task.result()
         finally:
-            self._running -= 1
-            self._idle.set()
+            task.cancel()
+
+    def _over(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has got it, or has given up
+        self._idle.set()
 
 
 def _time(connection: Connection) -> datetime:

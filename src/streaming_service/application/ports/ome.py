@@ -145,7 +145,8 @@ class Fleet(Protocol):
         ...
 
     def origin(self, name: str) -> Origin:
-        """The origin of that name. Raises NotFound when it is no longer part of the fleet."""
+        """The origin of that name. Raises NotFound when it is no longer part of the fleet, and UpstreamUnavailable as
+        long as no fleet is known."""
         ...
 
     def names(self) -> tuple[str, ...]: ...
