@@ -26,7 +26,7 @@ from streaming_service.devkit.emulators import ComponentMissing
 from streaming_service.telemetry import configure_logging
 
 _STORES = ("sqlite", "postgres")
-_SIDE_BY_SIDE = 24
+_SIDE_BY_SIDE = 4 * (os.cpu_count() or 1)  # more would measure how slow a starved process is, not how it recovers
 _TOLD = 5  # problems of a row that are printed
 
 
@@ -106,8 +106,8 @@ def _tell(rows: list[Row]) -> list[Figure]:
     Console(width=int(os.environ.get("COLUMNS", "110"))).print(table)
     for row in rows:
         for verdict in row.failed[:_TOLD]:
-            where = f"{row.case.scenario.name} on {row.case.store}, killed at {verdict.moment} ({verdict.killed_at})"
-            note(f"{where}: {'; '.join(verdict.problems)}")
+            moment = f"{verdict.moment} ({verdict.killed_at or 'never reached'})"
+            note(f"{row.case.scenario.name} on {row.case.store}, killed at {moment}: {'; '.join(verdict.problems)}")
     report(figures)
     return figures
 

@@ -24,6 +24,7 @@ from streaming_service.domain.notification import Endpoint, Notifier, is_about_o
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.state import Status
 
+# The audit topic is no HTTP receiver, and is not configured here.
 _PATHS = {
     Endpoint.CONTENT_CALLBACK: ("/content/callback",),
     Endpoint.GATEWAY_WARMUP: ("/gateway/warmup",),
@@ -136,7 +137,7 @@ def _copies(world: World, found: Found) -> Iterable[str]:
 
 def _debts(found: Found) -> Iterable[str]:
     """Every change that owes something has its debts in the outbox: none was lost with the process."""
-    notifier, channel = Notifier(frozenset(Endpoint)), found.channel
+    notifier, channel = Notifier(frozenset(_PATHS)), found.channel
     owed: dict[str, str] = {}
     for number in range(1, channel.announcements + 1):
         for item in notifier.ready(replace(channel, announcements=number), "", "", CAUSE):
@@ -157,7 +158,7 @@ def _debts(found: Found) -> Iterable[str]:
 def _receipts(world: World, found: Found) -> Iterable[str]:
     """Delivered at least once under its one id, always with the same facts."""
     received: dict[str, list[Received]] = {}
-    for endpoint in Endpoint:
+    for endpoint in _PATHS:
         for item in _inbox(world, endpoint):
             received.setdefault(item.headers.get("idempotency-key", ""), []).append(item)
     for delivery in found.deliveries:
@@ -175,7 +176,7 @@ def _receipts(world: World, found: Found) -> Iterable[str]:
 
 def _order(world: World, found: Found) -> Iterable[str]:
     """To each endpoint in the order in which it was owed."""
-    for endpoint in Endpoint:
+    for endpoint in _PATHS:
         owed = [item.notification.id for item in found.deliveries if item.notification.endpoint == endpoint]
         first = list(dict.fromkeys(item.headers.get("idempotency-key", "") for item in _inbox(world, endpoint)))
         seen = [identity for identity in first if identity in set(owed)]

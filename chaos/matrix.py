@@ -36,7 +36,8 @@ class Case(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What became of one run. `problems` is empty when it came to the same end."""
+    """What became of one run. `killed_at` is empty when it never passed so many moments, `problems` when it came to the
+    same end."""
 
     moment: int
     killed_at: str
@@ -54,39 +55,46 @@ class Matrix:
 
     async def undisturbed(self, scenario: Scenario, store: str) -> Case:
         """Raises Broken when it does not even work when it is left alone."""
-        moments: list[str] = []
         async with self._slots:
-            run, found = await self._play(scenario, store, None, moments)
-        if problems := found[1]:
-            raise Broken(f"{scenario.name} on {store}, left alone: {'; '.join(problems)}")
-        del run
-        return Case(scenario, store, found[0], tuple(moments))
+            played = await self._play(scenario, store, None)
+        if played.problems or played.shape is None:
+            raise Broken(f"{scenario.name} on {store}, left alone: {'; '.join(played.problems)}")
+        return Case(scenario, store, played.shape, played.moments)
 
     async def killed(self, case: Case, moment: int) -> Verdict:
         """One run, killed at that moment."""
         async with self._slots:
-            try:
-                run, (end, problems) = await self._play(case.scenario, case.store, moment, [])
-            except (Broken, StreamingServiceError) as broken:
-                return Verdict(moment, case.moments[moment - 1], 0.0, (f"{type(broken).__name__}: {broken}",))
-        if end != case.shape:
-            problems = [f"it ended as {end}, not as {case.shape}", *problems]
-        return Verdict(moment, run.killed_at, run.recovery, tuple(problems))
+            played = await self._play(case.scenario, case.store, moment)
+        problems = played.problems
+        if played.shape not in {None, case.shape}:
+            problems = (f"it ended as {played.shape}, not as {case.shape}", *problems)
+        return Verdict(moment, played.killed_at, played.recovery, problems)
 
-    async def _play(
-        self, scenario: Scenario, store: str, kill_at: int | None, moments: list[str]
-    ) -> tuple[Run, tuple[Shape, list[str]]]:
+    async def _play(self, scenario: Scenario, store: str, kill_at: int | None) -> "_Played":
         folder = self._folder / uuid4().hex[:12]
         async with a_world(
             folder, self._stores[store], origins=scenario.origins, publishing=scenario.publishing
         ) as world:
             run = Run(world, kill_at)
-            async with run.alive():
-                await scenario.play(run)
-                await run.settled()
-                moments += await run.tell("trace")
-            found = await find(world)
-            return run, (shape(found.channel), violations(world, found))
+            try:
+                async with run.alive():
+                    await scenario.play(run)
+                    await run.settled()
+                    moments = tuple(await run.tell("trace"))
+                found = await find(world)
+            except (Broken, StreamingServiceError) as broken:
+                return _Played(run.killed_at, run.recovery, (f"{type(broken).__name__}: {broken}",))
+            return _Played(run.killed_at, run.recovery, tuple(violations(world, found)), shape(found.channel), moments)
+
+
+class _Played(Struct, frozen=True):
+    """What became of a scenario. Without a shape it did not come to its end."""
+
+    killed_at: str
+    recovery: float
+    problems: tuple[str, ...]
+    shape: Shape | None = None
+    moments: tuple[str, ...] = ()
 
 
 def chosen(count: int, quick: bool, rng: random.Random) -> Sequence[int]:
