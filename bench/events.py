@@ -86,7 +86,7 @@ async def _letters(store: Store) -> list[bytes]:
     cursor: str | None = None
     while True:
         letters, cursor = await store.list_dead_letters(_PAGE, cursor)
-        found += [letter.data for letter in letters]
+        found += [letter.data for letter in letters if letter.data is not None]
         if cursor is None:
             return found
 

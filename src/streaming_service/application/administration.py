@@ -13,6 +13,7 @@ from streaming_service.application.ports import (
     Delivery,
     DeliveryPage,
     DeliveryQuery,
+    ListedDeadLetter,
     Store,
 )
 from streaming_service.domain.audit import action
@@ -55,7 +56,7 @@ class Administration(ChannelOperations):
         self._intake = intake
         self._wake_delivery = wake_delivery
 
-    async def dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+    async def dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
         """Newest first, and the cursor of the next page."""
         check_limit(limit)
         return await self._everything.list_dead_letters(limit, cursor)

@@ -1,7 +1,7 @@
 import pytest
 from msgspec.structs import replace
 
-from streaming_service.application.ports import DeadLetter, Store
+from streaming_service.application.ports import LISTED_BYTES, ListedDeadLetter, Store
 from tests.contract.store.builders import NOW, SECOND, letter
 
 pytestmark = pytest.mark.anyio
@@ -44,15 +44,32 @@ async def test_letters_are_listed_newest_first_in_pages(store: Store):
     # Two of the same moment, so that a page may end between them.
     for number, moment in ((1, NOW), (4, NOW + SECOND), (2, NOW + SECOND), (3, NOW + SECOND), (5, NOW - SECOND)):
         await store.add_dead_letter(letter(number, at=moment))
-    seen: list[DeadLetter] = []
+    seen: list[ListedDeadLetter] = []
     cursor = None
     for _ in range(3):
         page, cursor = await store.list_dead_letters(2, cursor)
         seen += page
 
     assert [item.id[-1] for item in seen] == ["4", "3", "2", "1", "5"]
-    assert seen[3] == letter(1)
+    assert seen[3] == letter(1).listed()
     assert cursor is None
+
+
+async def test_lists_leave_long_messages_out_and_say_how_long_they_are(store: Store):
+    lengths = (0, LISTED_BYTES, LISTED_BYTES + 1, 10_000_000)
+    for number, length in enumerate(lengths):
+        await store.add_dead_letter(letter(number, b"\xff" * length))
+
+    seen, _ = await store.list_dead_letters(9, None)
+
+    assert [(item.size, item.data) for item in reversed(seen)] == [
+        (0, b""),
+        (LISTED_BYTES, b"\xff" * LISTED_BYTES),
+        (LISTED_BYTES + 1, None),
+        (10_000_000, None),
+    ]
+    for number, length in enumerate(lengths):
+        assert await store.get_dead_letter(f"letter-{number:03}") == letter(number, b"\xff" * length)
 
 
 async def test_deleting(store: Store):

@@ -32,7 +32,7 @@ def office(world: World) -> Administration:
 async def test_dead_letters_are_listed_shown_and_given_up(world: World) -> None:
     admin = office(world)
     await world.store.add_dead_letter(LETTER)
-    assert (await admin.dead_letters(10, None))[0] == (LETTER,)
+    assert (await admin.dead_letters(10, None))[0] == (LETTER.listed(),)
     assert await admin.dead_letter("l-1") == LETTER
 
     await admin.delete_dead_letter("l-1", CAUSE)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from streaming_service.adapters.store.codec import to_micros
 from streaming_service.adapters.store.memory_outbox import MemoryOutbox
 from streaming_service.adapters.store.paging import AfterChannel, BeforeDeadLetter, from_cursor, to_cursor
-from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter, Placed
+from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter, ListedDeadLetter, Placed
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
 from streaming_service.domain.history import Change, HistoryEntry
@@ -167,14 +167,17 @@ class MemoryStore(MemoryOutbox):
     async def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
         return self._letters.get(letter_id)
 
-    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+    async def list_dead_letters(
+        self, limit: int, cursor: str | None
+    ) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
         newest_first = sorted(self._letters.values(), key=_letter_order, reverse=True)
         if cursor is not None:
             last = from_cursor(cursor, BeforeDeadLetter)
             newest_first = [letter for letter in newest_first if _letter_order(letter) < (last.received_at, last.id)]
-        page = tuple(newest_first[:limit])
+        page = newest_first[:limit]
         more = len(newest_first) > limit
-        return page, to_cursor(BeforeDeadLetter(*_letter_order(page[-1]))) if more else None
+        following = to_cursor(BeforeDeadLetter(*_letter_order(page[-1]))) if more else None
+        return tuple(letter.listed() for letter in page), following
 
     async def delete_dead_letter(self, letter_id: str) -> bool:
         return self._letters.pop(letter_id, None) is not None

@@ -15,6 +15,7 @@ from streaming_service.application.ports import (
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
+    ListedDeadLetter,
     OutboxBacklog,
     Placed,
 )
@@ -166,7 +167,9 @@ class SqlStore:
     async def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
         return await self._database.read(dead_letters.get, letter_id)
 
-    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+    async def list_dead_letters(
+        self, limit: int, cursor: str | None
+    ) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
         return await self._database.read(dead_letters.page, limit, cursor)
 
     async def delete_dead_letter(self, letter_id: str) -> bool:

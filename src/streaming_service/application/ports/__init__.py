@@ -19,6 +19,7 @@ from streaming_service.application.ports.ome import (
 from streaming_service.application.ports.platform import Catalog, CatalogEntry, Courier, Receipt, TokenService
 from streaming_service.application.ports.process import Ack, Clock, EventHandler, EventSource, Message, Meter
 from streaming_service.application.ports.store import (
+    LISTED_BYTES,
     Attempt,
     ChannelPage,
     ChannelQuery,
@@ -31,6 +32,7 @@ from streaming_service.application.ports.store import (
     DeliveryState,
     IdempotencyStore,
     LeaseStore,
+    ListedDeadLetter,
     OriginStore,
     OutboxBacklog,
     OutboxStore,
@@ -39,6 +41,7 @@ from streaming_service.application.ports.store import (
 )
 
 __all__ = [
+    "LISTED_BYTES",
     "Ack",
     "Attempt",
     "Candidate",
@@ -63,6 +66,7 @@ __all__ = [
     "Fleet",
     "IdempotencyStore",
     "LeaseStore",
+    "ListedDeadLetter",
     "ManifestBucket",
     "MediaFacts",
     "MediaLibrary",

@@ -192,6 +192,24 @@ class OutboxStore(Protocol):
     async def backlog(self) -> OutboxBacklog: ...
 
 
+LISTED_BYTES = 4096
+
+
+class ListedDeadLetter(Struct, frozen=True):
+    """A dead letter as lists show it: `data` is None when it is longer than LISTED_BYTES, for a page of messages of
+    10 MB each is more than a process should hold. `size` is the whole message's, in bytes."""
+
+    id: str
+    received_at: datetime
+    source: str
+    message_id: str
+    reason: str
+    field: str
+    data: bytes | None
+    attributes: Mapping[str, str]
+    size: int
+
+
 class DeadLetter(Struct, frozen=True):
     """A message that could not be understood, whole, with the reason."""
 
@@ -204,6 +222,13 @@ class DeadLetter(Struct, frozen=True):
     data: bytes
     attributes: Mapping[str, str]
 
+    def listed(self) -> ListedDeadLetter:
+        """As lists show it."""
+        size = len(self.data)
+        shown = self.data if size <= LISTED_BYTES else None
+        known = {name: getattr(self, name) for name in self.__struct_fields__ if name != "data"}
+        return ListedDeadLetter(**known, data=shown, size=size)
+
 
 class DeadLetterStore(Protocol):
     async def add_dead_letter(self, letter: DeadLetter) -> None:
@@ -212,7 +237,9 @@ class DeadLetterStore(Protocol):
 
     async def get_dead_letter(self, letter_id: str) -> DeadLetter | None: ...
 
-    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+    async def list_dead_letters(
+        self, limit: int, cursor: str | None
+    ) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
         """Newest first, with the cursor of the next page."""
         ...
 

@@ -1,4 +1,5 @@
-"""Dead letters in Firestore. A document holds 1 MiB at most, a message may be longer: the rest lies below it."""
+"""Dead letters in Firestore. Lists show short messages only, and a document holds 1 MiB at most: long messages lie
+below their letters, in parts."""
 
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from streaming_service.adapters.store.firestore.documents import (
     name_of,
 )
 from streaming_service.adapters.store.paging import BeforeDeadLetter, from_cursor, to_cursor
-from streaming_service.application.ports import DeadLetter
+from streaming_service.application.ports import LISTED_BYTES, DeadLetter, ListedDeadLetter
 
 _LETTERS, _PARTS = "dead_letters", "parts"
 _PART_BYTES = 600_000
@@ -30,18 +31,19 @@ async def add(database: FirestoreDatabase, letter: DeadLetter) -> None:
         "attributes": dict(letter.attributes),
     }
     document = _document(letter.id)
-    first, *rest = _cut(letter.data)
-    if rest and await database.get(document):
+    parts = _cut(letter.data)
+    if parts and await database.get(document):
         return
     # The letter itself is last, so what is there is whole.
-    for number, part in enumerate(rest):
+    for number, part in enumerate(parts):
         if not await database.commit(Put(_part(document, number), {"data": part})):
             raise contended(document)
     fields = {
         "id": letter.id,
         "received_at": to_micros(letter.received_at),
-        "data": first,
-        "parts": len(rest),
+        "data": None if parts else letter.data,
+        "size": len(letter.data),
+        "parts": len(parts),
         "document": encode_texts(texts),
     }
     await database.revise(document, lambda record: (None if record else Create(document, fields), None))
@@ -54,14 +56,17 @@ async def get(database: FirestoreDatabase, letter_id: str) -> DeadLetter | None:
 
 async def page(
     database: FirestoreDatabase, limit: int, cursor: str | None
-) -> tuple[tuple[DeadLetter, ...], str | None]:
+) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
     letters = database.collection(_LETTERS)
     wanted = letters.order_by("received_at", direction=DESCENDING).order_by(NAME, direction=DESCENDING)
     if cursor is not None:
         last = from_cursor(cursor, BeforeDeadLetter)
         wanted = wanted.start_after({"received_at": last.received_at, NAME: letters.document(name_of(last.id))})
     found = await database.find(wanted.limit(limit + 1))
-    items = tuple([await _letter(database, record) for record in found[:limit]])
+    items = tuple(
+        ListedDeadLetter(**_known(record), data=record.get("data"), size=record.fields["size"])
+        for record in found[:limit]
+    )
     if len(found) <= limit:
         return items, None
     return items, to_cursor(BeforeDeadLetter(to_micros(items[-1].received_at), items[-1].id))
@@ -88,14 +93,22 @@ def _part(letter: Document, number: int) -> Document:
 
 
 def _cut(data: bytes) -> list[bytes]:
-    return [data[start : start + _PART_BYTES] for start in range(0, len(data), _PART_BYTES)] or [b""]
+    """Nothing when it is short enough to lie in the letter itself."""
+    if len(data) <= LISTED_BYTES:
+        return []
+    return [data[start : start + _PART_BYTES] for start in range(0, len(data), _PART_BYTES)]
 
 
 async def _letter(database: FirestoreDatabase, record: Record) -> DeadLetter:
-    texts = cast("dict[str, Any]", decode_texts(record.fields["document"]))
-    data: bytes = record.fields["data"]
     if count := record.fields["parts"]:
         parts = await database.get_all([_part(record.document, number) for number in range(count)])
-        data += b"".join(part.fields["data"] for part in sorted(parts, key=lambda part: part.document))
-    received_at: int = record.fields["received_at"]
-    return DeadLetter(id=record.fields["id"], received_at=from_micros(received_at), data=data, **texts)
+        data = b"".join(part.fields["data"] for part in sorted(parts, key=lambda part: part.document))
+    else:
+        data = record.fields["data"]
+    return DeadLetter(**_known(record), data=data)
+
+
+def _known(record: Record) -> dict[str, Any]:
+    """All but the message itself."""
+    texts = cast("dict[str, Any]", decode_texts(record.fields["document"]))
+    return {"id": record.fields["id"], "received_at": from_micros(record.fields["received_at"]), **texts}

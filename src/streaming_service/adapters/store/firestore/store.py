@@ -25,6 +25,7 @@ from streaming_service.application.ports import (
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
+    ListedDeadLetter,
     OutboxBacklog,
     Placed,
 )
@@ -168,7 +169,9 @@ class FirestoreStore:
     async def get_dead_letter(self, letter_id: str) -> DeadLetter | None:
         return await dead_letters.get(self._database, letter_id)
 
-    async def list_dead_letters(self, limit: int, cursor: str | None) -> tuple[tuple[DeadLetter, ...], str | None]:
+    async def list_dead_letters(
+        self, limit: int, cursor: str | None
+    ) -> tuple[tuple[ListedDeadLetter, ...], str | None]:
         return await dead_letters.page(self._database, limit, cursor)
 
     async def delete_dead_letter(self, letter_id: str) -> bool:
