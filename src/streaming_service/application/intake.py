@@ -7,25 +7,31 @@ work later is handed back.
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 import structlog
 
 from streaming_service.application.ports import Ack, Catalog, Clock, DeadLetter, Message, Meter, Store
-from streaming_service.application.provisioning import Provisioning
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import AvailabilityWindow
 from streaming_service.domain.event import parse_event
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import Ignored, ProvisionRequest, parse_registration
+from streaming_service.domain.wish import Outcome
 from streaming_service.errors import InvalidInput, StoreUnavailable, UpstreamError
 
 log = structlog.get_logger(__name__)
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:dead-letter")
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+
+
+class Accepting(Protocol):
+    """Writes down what is wanted: Provisioning does, and Wishes by themselves."""
+
+    async def accept(self, request: ProvisionRequest, cause: Cause) -> tuple[Channel, Outcome]: ...
 
 
 class Intake:
@@ -35,7 +41,7 @@ class Intake:
         self,
         *,
         store: Store,
-        provisioning: Provisioning,
+        wishes: Accepting,
         catalog: Catalog,
         catalog_patience: timedelta,
         clock: Clock,
@@ -43,7 +49,7 @@ class Intake:
         wake_worker: Callable[[], None],
     ) -> None:
         self._store = store
-        self._provisioning = provisioning
+        self._wishes = wishes
         self._catalog = catalog
         self._catalog_patience = catalog_patience
         self._clock = clock
@@ -77,7 +83,7 @@ class Intake:
                 if self._clock.now() - (message.published_at or request.said_at) < self._catalog_patience:
                     return "retried"
                 raise InvalidInput("contentId", "is not in the content catalog", code="not_in_catalog")
-            _, outcome = await self._provisioning.accept(known, cause)
+            _, outcome = await self._wishes.accept(known, cause)
             self._wake_worker()
         except InvalidInput as error:
             await self._store.add_dead_letter(self._dead_letter(message, source, error))
@@ -97,7 +103,7 @@ class Intake:
         known = await self._with_catalog(request, cause)
         if known is None:
             raise InvalidInput("contentId", "is not in the content catalog", code="not_in_catalog")
-        channel, outcome = await self._provisioning.accept(known, cause)
+        channel, outcome = await self._wishes.accept(known, cause)
         self._wake_worker()
         self._meter.upload_event(outcome.value)
         return channel
@@ -109,7 +115,7 @@ class Intake:
             known = await self._with_catalog(request, cause)
             if known is None:
                 raise InvalidInput("contentId", "is not in the content catalog", code="not_in_catalog")
-            await self._provisioning.accept(known, cause)
+            await self._wishes.accept(known, cause)
             self._wake_worker()
         return await self._store.delete_dead_letter(letter.id)
 

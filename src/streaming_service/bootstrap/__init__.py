@@ -1,5 +1,6 @@
 """The one place where things are wired: settings in, a working service out."""
 
+from streaming_service.bootstrap.administration import open_administration
 from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.origins import open_origins
@@ -10,6 +11,7 @@ from streaming_service.bootstrap.wiring import Service, open_service, wire
 __all__ = [
     "Service",
     "notifier_of",
+    "open_administration",
     "open_clock",
     "open_ingest_keys",
     "open_origins",

@@ -20,7 +20,6 @@ from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.clock import SharedClock
-from streaming_service.adapters.content_service import HttpCatalog, NullCatalog
 from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.ome import OmeFleet
@@ -37,7 +36,7 @@ from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
-from streaming_service.application.ports import Catalog, Courier, EventSource, ManifestBucket, MediaLibrary, Store
+from streaming_service.application.ports import Courier, EventSource, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
@@ -45,6 +44,7 @@ from streaming_service.application.seating import Seating
 from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
 from streaming_service.application.viewer_gate import ViewerGate
+from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
 from streaming_service.bootstrap.fleet import wire_fleet
@@ -185,8 +185,8 @@ class _Wiring:
         )
         intake = Intake(
             store=store,
-            provisioning=provisioning,
-            catalog=self._catalog(),
+            wishes=provisioning,
+            catalog=catalog_of(settings, lambda: self._caller("content"), clock),
             catalog_patience=timedelta(seconds=settings.content_catalog_wait_seconds),
             clock=clock,
             meter=self.metrics,
@@ -289,18 +289,6 @@ class _Wiring:
 
     def _ome_caller(self, service: str, transport: Transport | None, tolerated: frozenset[int]) -> ResilientCaller:
         return self._caller(service, transport, tolerated=tolerated)
-
-    def _catalog(self) -> Catalog:
-        settings = self.settings
-        if settings.content_service_base_url is None:
-            return NullCatalog()
-        return HttpCatalog(
-            self._caller("content"),
-            settings.content_service_base_url,
-            revealed(settings.content_service_internal_token) or None,
-            timeout=settings.content_service_timeout_ms / 1000,
-            clock=self.clock,
-        )
 
     def _playback(self) -> Playback:
         settings = self.settings

@@ -1,14 +1,12 @@
 """Commands for the people who run the service; they work on the store directly."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -16,13 +14,12 @@ from streaming_service.application.channel_operations import ChannelOperations
 from streaming_service.application.ports import ChannelQuery
 from streaming_service.bootstrap import notifier_of, open_clock, open_ingest_keys, open_store, spec_policy
 from streaming_service.configuration import Role, load, origins, require
-from streaming_service.context import new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import parse_content_id
 from streaming_service.domain.history import HistoryEntry
-from streaming_service.domain.notification import Cause
 from streaming_service.domain.state import Status
+from streaming_service.entrypoints.terminal import cause, document, say
 from streaming_service.errors import InvalidInput, StreamingServiceError
 
 _POLL_SECONDS = 0.25
@@ -46,15 +43,15 @@ async def replay_content(env_file: Path, content_id: str, wait: float) -> None:
     """Ask for a replay; with `wait` > 0 seconds follow it, and fail when it does not end as ready in that time."""
     content_id = parse_content_id(content_id)
     async with _channels(env_file) as channels:
-        channel = await channels.replay(content_id, Cause("cli", new_correlation_id()))
-        _say(f"replay of {content_id} requested: generation {channel.generation}, version {channel.version}")
+        channel = await channels.replay(content_id, cause())
+        say(f"replay of {content_id} requested: generation {channel.generation}, version {channel.version}")
         deadline = time.monotonic() + wait
         shown = ""
         while time.monotonic() < deadline:
             channel = await channels.get(content_id)
             if channel.phase_reason != shown:
                 shown = channel.phase_reason
-                _say(f"{channel.status}/{channel.phase}: {shown}")
+                say(f"{channel.status}/{channel.phase}: {shown}")
             if channel.status is Status.READY and not channel.announce and channel.building is None:
                 return
             if channel.status is Status.FAILED:
@@ -71,7 +68,7 @@ async def list_channels(env_file: Path, status: str | None, q: str | None, limit
     async with _channels(env_file) as channels:
         page = await channels.list(ChannelQuery(status=status, q=q, limit=limit))
     if as_json:
-        return _say(_json([_summary(channel) for channel in page.items]))
+        return say(document([_summary(channel) for channel in page.items]))
     table = Table(
         Column("content", no_wrap=True),
         "class",
@@ -88,9 +85,9 @@ async def list_channels(env_file: Path, status: str | None, q: str | None, limit
         table.add_row(*(str(value) for value in _summary(channel).values()))
     Console().print(table)
     if page.next:
-        _say(f"the first {limit}; more with --limit")
+        say(f"the first {limit}; more with --limit")
     elif not page.items:
-        _say("no channels match")
+        say("no channels match")
     return None
 
 
@@ -101,7 +98,7 @@ async def show_channel(env_file: Path, content_id: str, *, as_json: bool) -> Non
         channel = await channels.get(content_id)
         history = await channels.history(content_id)
     if as_json:
-        return _say(_json({"channel": channel, "history": history}))
+        return say(document({"channel": channel, "history": history}))
     console = Console()
     details = Table(box=None, show_header=False)
     for name, value in _details(channel).items():
@@ -117,7 +114,7 @@ async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> No
     settings = load(env_file=env_file, roles=["store"])
     async with open_store(settings) as store:
         keys = open_ingest_keys(settings, store, await open_clock(store))
-        made = await keys.rotate(content_id, Cause("cli", new_correlation_id()))
+        made = await keys.rotate(content_id, cause())
     until = made.previous_key_valid_until
     shown = {
         "url": made.addresses.rtmp,
@@ -127,11 +124,11 @@ async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> No
         "whipUrl": made.addresses.whip,
     }
     if as_json:
-        return _say(_json({name: value for name, value in shown.items() if value or not name.endswith("pUrl")}))
+        return say(document({name: value for name, value in shown.items() if value or not name.endswith("pUrl")}))
     for name, value in shown.items():
         if value:
-            _say(f"{name}: {value}")
-    return _say("note the key down: it is not shown again")
+            say(f"{name}: {value}")
+    return say("note the key down: it is not shown again")
 
 
 def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> None:
@@ -142,7 +139,7 @@ def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> N
     settings = load(env_file=env_file)
     rows = origins(settings, env_file=env_file)
     if as_json:
-        _say(_json([row._asdict() for row in rows]))
+        say(document([row._asdict() for row in rows]))
     else:
         table = Table("variable", "value", "from", "meaning", box=None)
         for row in rows:
@@ -150,7 +147,7 @@ def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> N
         Console().print(table)
     require(settings, *cast("list[Role]", roles))
     if not as_json:
-        _say(f"\nvalid for: {', '.join(roles)}")
+        say(f"\nvalid for: {', '.join(roles)}")
 
 
 def _summary(channel: Channel) -> dict[str, Any]:
@@ -198,11 +195,3 @@ def _timeline(history: tuple[HistoryEntry, ...]) -> Table:
     for entry in reversed(history):
         table.add_row(to_wire(entry.at), entry.actor, entry.action, entry.status, entry.phase, entry.reason)
     return table
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

@@ -1,20 +1,17 @@
 """Commands about origins. What they want of one is written into the store, and a running worker does it."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
 from streaming_service.application.origins import OriginOperations, OriginStatus
 from streaming_service.bootstrap import open_origins
 from streaming_service.configuration import load
-from streaming_service.context import new_correlation_id
-from streaming_service.domain.notification import Cause
+from streaming_service.entrypoints.terminal import cause, document, say
 from streaming_service.errors import StreamingServiceError
 
 _POLL_SECONDS = 1.0
@@ -25,22 +22,22 @@ async def list_origins(env_file: Path, *, as_json: bool) -> None:
     async with open_origins(load(env_file=env_file, roles=["store"])) as origins:
         found = await origins.list()
     if as_json:
-        return _say(_json([_row(item) for item in found]))
+        return say(document([_row(item) for item in found]))
     if not found:
-        return _say("no origins: set OME_API_BASE_URL, OME_*_INGEST_POOL or OME_POOLS_FILE")
+        return say("no origins: set OME_API_BASE_URL, OME_*_INGEST_POOL or OME_POOLS_FILE")
     return _print_table(found)
 
 
 async def drain_origin(env_file: Path, name: str, wait: float, *, as_json: bool) -> None:
     """Have it emptied; with `wait` > 0 seconds follow that, and fail when something is left after that time."""
     async with open_origins(load(env_file=env_file, roles=["store"])) as origins:
-        status = await origins.drain(name, _cause())
+        status = await origins.drain(name, cause())
         if wait:
             status = await _follow(origins, status, wait, silent=as_json)
     if as_json:
-        _say(_json(_row(status)))
+        say(document(_row(status)))
     elif not wait:
-        _say(f"{name} is being emptied: {_left(status)}")
+        say(f"{name} is being emptied: {_left(status)}")
     if wait and status.channels:
         raise StreamingServiceError(
             f"{name} still holds {_left(status)} after {wait:g} s: replaced streams stay until URLs for them have "
@@ -51,8 +48,8 @@ async def drain_origin(env_file: Path, name: str, wait: float, *, as_json: bool)
 async def undrain_origin(env_file: Path, name: str, *, as_json: bool) -> None:
     """Use it again."""
     async with open_origins(load(env_file=env_file, roles=["store"])) as origins:
-        status = await origins.undrain(name, _cause())
-    _say(_json(_row(status)) if as_json else f"{name} is used again: {_left(status)} on it")
+        status = await origins.undrain(name, cause())
+    say(document(_row(status)) if as_json else f"{name} is used again: {_left(status)} on it")
 
 
 async def _follow(origins: OriginOperations, status: OriginStatus, wait: float, *, silent: bool) -> OriginStatus:
@@ -62,7 +59,7 @@ async def _follow(origins: OriginOperations, status: OriginStatus, wait: float, 
     while True:
         if status.channels != shown and not silent:
             shown = status.channels
-            _say(f"{status.name}: {_left(status)} left")
+            say(f"{status.name}: {_left(status)} left")
         if not status.channels or time.monotonic() >= deadline:
             return status
         await asyncio.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -103,15 +100,3 @@ def _row(status: OriginStatus) -> dict[str, object]:
 
 def _left(status: OriginStatus) -> str:
     return "1 channel" if status.channels == 1 else f"{status.channels} channels"
-
-
-def _cause() -> Cause:
-    return Cause("cli", new_correlation_id())
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

@@ -1,14 +1,12 @@
 """Commands that set Pub/Sub up and look at it. Running one again changes only what is not as it should be."""
 
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -26,6 +24,7 @@ from streaming_service.adapters.pubsub_plan import (
     full_path,
 )
 from streaming_service.configuration import load
+from streaming_service.entrypoints.terminal import document, say
 from streaming_service.errors import InvalidInput, StreamingServiceError
 from streaming_service.settings import Settings
 
@@ -77,14 +76,14 @@ def bootstrap(env_file: Path, options: Options, *, as_json: bool) -> None:
         granted, left = grant(admin, bindings(wanted, options.project_number), dry_run=options.dry_run)
     todo = commands(left, wanted)
     if as_json:
-        return _say(_json({"dryRun": options.dry_run, "steps": (*steps, *granted), "commands": todo}))
+        return say(document({"dryRun": options.dry_run, "steps": (*steps, *granted), "commands": todo}))
     for step in (*steps, *granted):
-        _say(f"{'would have ' if options.dry_run and step.did != 'left' else ''}{step.did:8} {step.what} {step.detail}")
-    _say(f"PUBSUB_UPLOAD_SUBSCRIPTION={wanted.name}")
+        say(f"{'would have ' if options.dry_run and step.did != 'left' else ''}{step.did:8} {step.what} {step.detail}")
+    say(f"PUBSUB_UPLOAD_SUBSCRIPTION={wanted.name}")
     if todo:
-        _say("\nstill to be granted, by somebody who may:\n")
+        say("\nstill to be granted, by somebody who may:\n")
     for line in todo:
-        _say(line)
+        say(line)
     return None
 
 
@@ -99,7 +98,7 @@ def seek(env_file: Path, subscription: str | None, to: str | None, snapshot: str
     kept_at = snapshot and full_path("snapshots", snapshot, path.split("/")[1], "--snapshot")
     with closing(GoogleAdmin()) as admin:
         admin.seek(path, to=moment, snapshot=kept_at)
-    _say(f"{path}: delivered again from {to or kept_at}; what is known already changes nothing")
+    say(f"{path}: delivered again from {to or kept_at}; what is known already changes nothing")
 
 
 def status(env_file: Path, subscription: str | None, *, as_json: bool) -> None:
@@ -112,10 +111,10 @@ def status(env_file: Path, subscription: str | None, *, as_json: bool) -> None:
     if found is None:
         raise StreamingServiceError(f"{path} does not exist: streaming-service pubsub bootstrap creates it")
     if as_json:
-        return _say(_json({"subscription": path, **asdict(found)}))
-    _say(path)
+        return say(document({"subscription": path, **asdict(found)}))
+    say(path)
     for name, value in asdict(found).items():
-        _say(f"  {name.replace('_', ' '):18} {value}")
+        say(f"  {name.replace('_', ' '):18} {value}")
     return None
 
 
@@ -231,11 +230,3 @@ def _moment(text: str, now: datetime) -> datetime:
     if moment > now:
         raise InvalidInput("--to", "is to come: Pub/Sub would drop everything that waits")
     return moment
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line.rstrip()}\n")

@@ -1,6 +1,5 @@
 """Commands about the store itself: its schema, and what follows a restore."""
 
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,9 +13,8 @@ from streaming_service.application.restoring import Restoring
 from streaming_service.bootstrap import notifier_of, open_clock, open_store, store_dsn
 from streaming_service.bootstrap.plans import convergence_policy
 from streaming_service.configuration import load
-from streaming_service.context import new_correlation_id
 from streaming_service.domain.audit import action
-from streaming_service.domain.notification import Cause
+from streaming_service.entrypoints.terminal import cause, say
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
@@ -37,7 +35,7 @@ def migrate_store(env_file: Path) -> None:
         return
     with _told() as told:
         migrate.upgrade(store_dsn(settings), told)
-    _say(f"the {settings.channel_repository_backend} schema is up to date")
+    say(f"the {settings.channel_repository_backend} schema is up to date")
 
 
 def show_status(env_file: Path) -> None:
@@ -49,12 +47,12 @@ def show_status(env_file: Path) -> None:
         return
     dsn = store_dsn(settings)
     found = migrate.current(dsn)
-    _say(f"{settings.channel_repository_backend}: {f'revision {found}' if found else 'no tables yet'}")
-    _say(f"this release works with {schema.OLDEST} and newer, and knows up to {schema.HEAD}")
+    say(f"{settings.channel_repository_backend}: {f'revision {found}' if found else 'no tables yet'}")
+    say(f"this release works with {schema.OLDEST} and newer, and knows up to {schema.HEAD}")
     missing = migrate.pending(dsn)
     for revision, title in missing:
-        _say(f"to be applied: {revision} {title}")
-    _say("run `streaming-service db migrate`" if missing else "nothing to do")
+        say(f"to be applied: {revision} {title}")
+    say("run `streaming-service db migrate`" if missing else "nothing to do")
 
 
 def refuse_downgrade(env_file: Path) -> None:
@@ -71,12 +69,12 @@ async def tell_restored(env_file: Path) -> None:
     drain_after = timedelta(seconds=convergence_policy(settings).drain_after)
     with _told() as told:
         async with open_store(settings) as store:
-            clock, cause = await open_clock(store), Cause("cli", new_correlation_id())
+            clock, operator = await open_clock(store), cause()
             endpoints = notifier_of(settings).endpoints
-            owed = action("restored", "store:channels", cause, "the store was restored", clock.now(), endpoints)
+            owed = action("restored", "store:channels", operator, "the store was restored", clock.now(), endpoints)
             await store.owe(owed)
-            done = await Restoring(store, clock, drain_after).run(cause, told.rows)
-    _say(f"{done} channels have fresh names; workers look at each of them and announce it again")
+            done = await Restoring(store, clock, drain_after).run(operator, told.rows)
+    say(f"{done} channels have fresh names; workers look at each of them and announce it again")
 
 
 def _with_schema(env_file: Path) -> Settings | None:
@@ -85,7 +83,7 @@ def _with_schema(env_file: Path) -> Settings | None:
     if settings.channel_repository_backend == "memory":
         raise ConfigurationError(["CHANNEL_REPOSITORY_BACKEND: memory has no schema"])
     if settings.channel_repository_backend == "firestore":
-        _say(_FIRESTORE_INDEXES.format(project=settings.firestore_project_id))
+        say(_FIRESTORE_INDEXES.format(project=settings.firestore_project_id))
         return None
     return settings
 
@@ -97,13 +95,13 @@ class _Lines:
         self._said_at = time.monotonic()
 
     def step(self, revision: str, title: str, seconds: float) -> None:
-        _say(f"applied {revision} {title} ({seconds:.1f} s)")
+        say(f"applied {revision} {title} ({seconds:.1f} s)")
 
     def rows(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done == total or now - self._said_at >= _LINE_EVERY_S:
             self._said_at = now
-            _say(f"  {done} of {total} channels")
+            say(f"  {done} of {total} channels")
 
 
 class _Bar(_Lines):
@@ -133,8 +131,3 @@ def _told() -> Generator[_Lines]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bars:
         yield _Bar(bars)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -220,7 +220,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
     )
     intake = Intake(
         store=store,
-        provisioning=provisioning,
+        wishes=provisioning,
         catalog=NullCatalog(),
         catalog_patience=timedelta(minutes=10),
         clock=clock,

@@ -108,7 +108,7 @@ class World:
         )
         self.intake = Intake(
             store=self.store,
-            provisioning=self.provisioning,
+            wishes=self.provisioning,
             catalog=self.catalog,
             catalog_patience=timedelta(minutes=10),
             clock=self.clock,
