@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from streaming_service.adapters.store.firestore.database import FirestoreDatabase
 from streaming_service.adapters.store.firestore.documents import Document, Record, Write
 from streaming_service.adapters.store.firestore.store import FirestoreStore
-from streaming_service.application.ports import Attempt, DeliveryState
+from streaming_service.application.ports import Attempt, DeliveryState, Tried
 from streaming_service.devkit.emulators import FirestoreEmulator
 from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause, Endpoint, Notification
@@ -84,7 +84,7 @@ async def _deliver(store: FirestoreStore, owner: str) -> None:
     done = Attempt(_LATER, 200, "", 1.0)
     while found := await store.claim_deliveries(_LATER, owner, _LEASE, 16, (Endpoint.CONTENT_CALLBACK,)):
         keys = (item.notification.id for item in found)
-        await asyncio.gather(*(store.record_attempt(key, done, DeliveryState.DELIVERED, None) for key in keys))
+        await store.record([Tried(key, done, DeliveryState.DELIVERED) for key in keys])
 
 
 def _debt(content_id: str, number: int) -> Notification:

@@ -30,7 +30,8 @@ _KEEP_ALIVE_SECONDS = 4.0
 class AiohttpTransport:
     """Transport over one aiohttp session, opened by the first `send` and closed by `close` or by leaving the context.
 
-    At most `connections` sockets at a time, `per_host` of them to one host, so that one slow service cannot take all.
+    At most `connections` sockets at a time, `per_host` of them to one host, so that one slow service cannot take all;
+    0: as many as callers ask for.
     Errors name the host and nothing else of a URL: its path and query may hold secrets.
     """
 

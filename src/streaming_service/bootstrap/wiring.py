@@ -107,15 +107,16 @@ class Service:
 async def open_service(settings: Settings) -> AsyncGenerator[Service]:
     """Build everything for these settings, and take it down again. The caller decides what of it runs."""
     async with AsyncExitStack() as stack:
-        transport = AiohttpTransport()
-        stack.push_async_callback(transport.close)
+        transport = await stack.enter_async_context(AiohttpTransport())
+        # Sockets of their own, and no limit but the lanes': receivers on one host do not wait for each other.
+        deliveries = await stack.enter_async_context(AiohttpTransport(connections=0, per_host=0))
         media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
         bucket = stack.enter_context(open_bucket(settings))
         audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        yield wire(settings, store, transport, media, bucket, clock, audit)
+        yield wire(settings, store, transport, media, bucket, clock, audit, deliveries)
 
 
 def wire(
@@ -126,11 +127,13 @@ def wire(
     bucket: ManifestBucket | None = None,
     clock: SharedClock | None = None,
     audit: Courier | None = None,
+    deliveries: Transport | None = None,
 ) -> Service:
-    """A service over this store, which reaches the world only through this transport, uploads through `media`, VOD
-    copies in `bucket`, and the audit log through `audit`. Without a `clock` that was compared with the store's it goes
-    by this machine's."""
-    return _Wiring(settings, store, transport, media, bucket, clock or SharedClock(store.time), audit).build()
+    """A service over this store, which reaches the world only through this transport, receivers through `deliveries`
+    if that is given, uploads through `media`, VOD copies in `bucket`, and the audit log through `audit`. Without a
+    `clock` that was compared with the store's it goes by this machine's."""
+    clock = clock or SharedClock(store.time)
+    return _Wiring(settings, store, transport, media, bucket, clock, audit, deliveries or transport).build()
 
 
 class _Wiring:
@@ -145,9 +148,11 @@ class _Wiring:
         bucket: ManifestBucket | None,
         clock: SharedClock,
         audit: Courier | None,
+        deliveries: Transport,
     ) -> None:
         self.settings = settings
         self.media = media
+        self.deliveries = deliveries
         self.bucket = bucket
         self.store = store
         self.transport = transport
@@ -353,7 +358,7 @@ class _Wiring:
             store=self.store,
             courier=Couriers(
                 HttpCourier(
-                    self.transport,
+                    self.deliveries,
                     routes(settings),
                     clock=self.clock,
                     secrets=(secret,) if secret else (),

@@ -16,7 +16,7 @@ from streaming_service.adapters.store.firestore.database import FirestoreDatabas
 from streaming_service.adapters.store.firestore.documents import Write, update
 from streaming_service.adapters.store.firestore.sequences import Sequences
 from streaming_service.adapters.store.firestore.store import FirestoreStore
-from streaming_service.application.ports import ChannelQuery, DeliveryQuery, DeliveryState
+from streaming_service.application.ports import ChannelQuery, DeliveryQuery, DeliveryState, Tried
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Endpoint
 from streaming_service.errors import Conflict, InvalidInput, StoreUnavailable
@@ -162,7 +162,7 @@ async def test_what_waits_is_moved_although_there_are_more_than_a_batch_holds(op
     await opened.owe([notification(number) for number in range(1, 903)])
     await opened.claim_deliveries(NOW, "a", MINUTE, 1, ALL)
     first, last = notification(1).id, notification(902).id
-    await opened.record_attempt(first, attempt(), _PENDING, NOW + 60 * MINUTE)
+    await opened.record([Tried(first, attempt(), _PENDING, NOW + 60 * MINUTE)])
 
     moved = await opened.get_delivery(last)
 
@@ -267,7 +267,7 @@ async def test_keys_carry_when_they_may_be_removed(opened: FirestoreStore, datab
 async def test_what_rests_is_in_no_index_of_what_is_due(opened: FirestoreStore, database: FirestoreDatabase):
     written = await opened.commit(accept(channel(waiting_since=NOW), notification(1)), NOW)
     await opened.commit(accept(replace(written, waiting_since=None)), None)
-    await opened.record_attempt(notification(1).id, attempt(), _DELIVERED, None)
+    await opened.record([Tried(notification(1).id, attempt(), _DELIVERED)])
 
     (rests,) = await database.find(database.collection("channels"))
     (settled,) = await database.find(database.collection("deliveries"))

@@ -10,7 +10,7 @@ from google.cloud.firestore_v1 import AsyncCollectionReference
 
 from streaming_service.adapters.store.firestore.database import FirestoreDatabase
 from streaming_service.adapters.store.firestore.store import FirestoreStore
-from streaming_service.application.ports import ChannelQuery, DeliveryQuery, DeliveryState
+from streaming_service.application.ports import ChannelQuery, DeliveryQuery, DeliveryState, Tried
 from streaming_service.domain.content import Classification
 from streaming_service.domain.notification import Endpoint
 from tests.contract.store.builders import MINUTE, NOW, accept, attempt, channel, content_id, letter, notification
@@ -114,7 +114,7 @@ async def _use_everything(store: FirestoreStore) -> None:
     for status, kind, tenant in product(("ready", None), ("reel", None), ("t", None)):
         await store.list(ChannelQuery(status=status, classification=kind, tenant_id=tenant, q=tenant))
     await store.claim_deliveries(NOW, "a", MINUTE, 5, tuple(Endpoint))
-    await store.record_attempt(notification(1).id, attempt(), DeliveryState.PENDING, NOW)
+    await store.record([Tried(notification(1).id, attempt(), DeliveryState.PENDING, NOW)])
     await store.resend(notification(1).id, NOW)
     await store.backlog()
     for state, endpoint, of in product(("dead", None), ("bigquery", None), (content_id(1), None)):

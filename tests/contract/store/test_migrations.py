@@ -66,11 +66,11 @@ def test_upgrade_brings_a_database_to_head_and_says_so(new_dsn: str):
     told = Told()
     assert migrate.current(new_dsn) is None
 
-    assert [revision for revision, _ in migrate.pending(new_dsn)] == ["0001", "0002", "0003"]
+    assert [revision for revision, _ in migrate.pending(new_dsn)] == ["0001", "0002", "0003", "0004"]
     migrate.upgrade(new_dsn, told)
 
     assert migrate.current(new_dsn) == schema.HEAD
-    assert told.steps == ["0001", "0002", "0003"]
+    assert told.steps == ["0001", "0002", "0003", "0004"]
     assert all(0 <= seconds < 60 for seconds in told.seconds)
     assert migrate.pending(new_dsn) == []
 
@@ -90,15 +90,17 @@ def test_two_upgrades_at_once_take_turns(new_dsn: str):
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(migrate.upgrade, [new_dsn] * 2, [told] * 2))
 
-    assert told.steps == ["0001", "0002", "0003"], "each step once"
+    assert told.steps == ["0001", "0002", "0003", "0004"], "each step once"
     assert migrate.current(new_dsn) == schema.HEAD
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index .*deliveries_heads")
 def test_the_migrations_make_the_tables_that_the_code_expects(new_dsn: str):
     migrate.upgrade(new_dsn)
     engine = create_engine(parse_dsn(new_dsn))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_name": _comparable, "include_object": _comparable}
+        context = MigrationContext.configure(connection, opts=opts)
         differences = compare_metadata(context, metadata)
         index = "SELECT sql FROM sqlite_master WHERE type = 'index' UNION SELECT sql FROM sqlite_master WHERE 0"
         if connection.dialect.name == "postgresql":
@@ -107,9 +109,14 @@ def test_the_migrations_make_the_tables_that_the_code_expects(new_dsn: str):
     engine.dispose()
 
     assert differences == []
-    # Alembic does not compare these.
+    # Alembic does not compare these, and each database has words of its own for an index of an expression.
     for condition in ("due_at IS NOT NULL", "on_ome = 1", "state = 'pending'"):
         assert condition in conditions
+    assert "deliveries_heads ON" in conditions.replace("public.", "")
+
+
+def _comparable(*about: object) -> bool:
+    return "deliveries_heads" not in about
 
 
 def test_there_is_no_way_back(new_dsn: str):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from streaming_service.application.ports import Attempt, Delivery, DeliveryQuery, DeliveryState, Store
+from streaming_service.application.ports import Attempt, Delivery, DeliveryQuery, DeliveryState, Store, Tried
 from streaming_service.domain.notification import Endpoint, Notification
 from tests.contract.store.builders import MINUTE, NOW, SECOND, accept, attempt, channel, content_id, notification
 
@@ -37,7 +37,7 @@ def _key(item: Delivery) -> int:
 async def record(
     store: Store, number: int, state: DeliveryState, next_at: datetime | None = None, tried: Attempt | None = None
 ) -> None:
-    await store.record_attempt(notification(number).id, tried or attempt(), state, next_at)
+    await store.record([Tried(notification(number).id, tried or attempt(), state, next_at)])
 
 
 async def delivery(store: Store, number: int) -> Delivery:
@@ -284,11 +284,11 @@ async def test_order_holds_and_nothing_is_lost_whatever_receivers_do(store: Stor
             for item in claimed:
                 if chance.random() < 0.5:
                     later = now + chance.randint(0, 40) * SECOND
-                    await store.record_attempt(item.notification.id, attempt(), DeliveryState.PENDING, later)
+                    await store.record([Tried(item.notification.id, attempt(), DeliveryState.PENDING, later)])
                 else:
                     received[item.notification.content_id, item.notification.endpoint].append(_key(item))
                     done = Attempt(now, 200, "", 1.0)
-                    await store.record_attempt(item.notification.id, done, DeliveryState.DELIVERED, None)
+                    await store.record([Tried(item.notification.id, done, DeliveryState.DELIVERED)])
             await asyncio.sleep(0)  # memory never gives way by itself
 
     owing = [asyncio.create_task(owe_some(of)) for of in range(1, 6)]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streaming_service.application.ports import Attempt, DeliveryState
+from streaming_service.application.ports import Attempt, DeliveryState, Tried
 from streaming_service.domain.notification import Endpoint
 from tests.integration.http.harness import CONTENT, Harness, playable
 
@@ -26,7 +26,7 @@ async def test_a_delivery_is_shown_with_its_log(running: Harness) -> None:
     (delivery_id,) = await owe(running)
     now = datetime.now(UTC)
     await running.store.claim_deliveries(now, "me", timedelta(seconds=5), 9, [Endpoint.CDN_CONTROL])
-    await running.store.record_attempt(delivery_id, Attempt(now, 503, "busy", 1.5), DeliveryState.DEAD, None)
+    await running.store.record([Tried(delivery_id, Attempt(now, 503, "busy", 1.5), DeliveryState.DEAD)])
     (item,) = (await running.admin("GET", f"{DELIVERIES}?state=dead")).json["items"]
     assert (item["id"], item["endpoint"], item["topic"], item["contentId"]) == (
         delivery_id,
@@ -46,7 +46,7 @@ async def test_a_dead_one_can_be_sent_again(running: Harness) -> None:
     (delivery_id,) = await owe(running)
     now = datetime.now(UTC)
     await running.store.claim_deliveries(now, "me", timedelta(seconds=5), 9, [Endpoint.CDN_CONTROL])
-    await running.store.record_attempt(delivery_id, Attempt(now, None, "no answer", 1), DeliveryState.DEAD, None)
+    await running.store.record([Tried(delivery_id, Attempt(now, None, "no answer", 1), DeliveryState.DEAD)])
     answer = await running.admin("POST", f"{DELIVERIES}/{delivery_id}/resend")
     assert (answer.status, answer.json["state"], answer.json["tries"]) == (202, "pending", 0)
     assert answer.json["nextAttemptAt"]

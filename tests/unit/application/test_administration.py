@@ -4,7 +4,7 @@ import pytest
 
 from streaming_service.application.administration import Administration
 from streaming_service.application.issuing import ManifestIssuer
-from streaming_service.application.ports import Attempt, DeadLetter, DeliveryQuery, DeliveryState
+from streaming_service.application.ports import Attempt, DeadLetter, DeliveryQuery, DeliveryState, Tried
 from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey
@@ -70,7 +70,7 @@ async def test_a_page_size_that_is_none_is_refused(world: World, limit: int) -> 
 async def test_a_delivery_is_owed_again_and_delivery_is_woken(world: World) -> None:
     await world.playing()
     debt = world.owed()[0]
-    await world.store.record_attempt(debt.id, Attempt(NOW, 410, "gone", 1.0), DeliveryState.DEAD, None)
+    await world.store.record([Tried(debt.id, Attempt(NOW, 410, "gone", 1.0), DeliveryState.DEAD)])
     world.wakes.clear()
 
     delivery = await office(world).resend(debt.id, CAUSE)

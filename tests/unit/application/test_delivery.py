@@ -1,9 +1,9 @@
 """Debts are paid in order, retried for days, and never given up silently."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ import pytest
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell
-from streaming_service.application.ports import Attempt, Delivery, DeliveryState, Receipt
+from streaming_service.application.lane import write_down
+from streaming_service.application.ports import Delivery, DeliveryState, Receipt, Tried
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import RETRY_SCHEDULE, Endpoint, Notification
+from streaming_service.domain.pacing import ILL_AFTER, SHORTEST_REST
 from streaming_service.errors import StoreUnavailable
 from tests.fakes import NOW, CountingMeter, FakeClock, RecordingCourier, until
 
@@ -63,7 +65,9 @@ class Office:
         if receipt:
             self.courier.receipts.append(receipt)
         (delivery,) = await self.claim()
-        return await self.loop.deliver(delivery)
+        sent = await self.loop.attempt(delivery)
+        await write_down(self.store, [sent.tried])
+        return sent.tried.state
 
     async def stored(self, name: str = "d-1") -> Delivery:
         delivery = await self.store.get_delivery(name)
@@ -88,13 +92,16 @@ class ForgetfulStore(MemoryStore):
     forgets = 0
     down = 0
 
-    async def record_attempt(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-    ) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[int] = []
+
+    async def record(self, tried: Sequence[Tried]) -> None:
         if self.forgets:
             self.forgets -= 1
             raise StoreUnavailable("down")
-        await super().record_attempt(delivery_id, attempt, state, next_attempt_at)
+        await super().record(tried)
+        self.written.append(len(tried))
 
     async def claim_deliveries(self, *args: Any, **kwargs: Any) -> tuple[Delivery, ...]:
         if self.down:
@@ -271,3 +278,75 @@ async def test_stopping_lets_what_is_in_hand_end(office: Office) -> None:
         await task
 
     assert (await office.stored()).state is DeliveryState.DELIVERED
+
+
+async def test_what_ended_together_is_written_down_together() -> None:
+    office = Office(concurrency=8)
+    gate = office.courier.gates["content-callback"] = asyncio.Event()
+    office.store.add_debts([debt(f"d-{number}", content=f"content-{number}") for number in range(8)])
+    async with office.open():
+        await until(lambda: len(office.courier.sent) == 8)
+        gate.set()
+        await until(lambda: sum(office.store.written) == 8)
+
+    assert office.store.written == [8]
+
+
+async def test_a_receiver_that_does_not_answer_is_asked_now_and_then_and_costs_nobody_an_attempt() -> None:
+    office = Office(concurrency=ILL_AFTER)
+    lines = 3 * ILL_AFTER
+    office.store.add_debts([debt(f"d-{number}", content=f"content-{number}") for number in range(lines)])
+    office.courier.receipts += [Receipt(ok=False, status=None, detail="cannot be reached")] * (ILL_AFTER + 1)
+    async with office.open():
+        await until(lambda: len(office.courier.sent) == ILL_AFTER)
+        for _ in range(5):
+            office.bell.ring()
+            await asyncio.sleep(0)
+        assert len(office.courier.sent) == ILL_AFTER
+
+        office.clock.advance(SHORTEST_REST.total_seconds())
+        office.bell.ring()
+        await until(lambda: len(office.courier.sent) == ILL_AFTER + 1)
+        office.clock.advance(2 * SHORTEST_REST.total_seconds())
+        office.bell.ring()
+        await until(lambda: office.meter.counts["content-callback delivered"] == lines)
+
+    tries = [(await office.stored(f"d-{number}")).tries for number in range(lines)]
+    assert sorted(tries) == [1] * (lines - ILL_AFTER - 1) + [2] * (ILL_AFTER + 1)
+
+
+async def test_a_receiver_that_is_asked_too_much_says_for_how_long_nobody_may_ask() -> None:
+    office = Office(concurrency=1)
+    office.store.add_debts([debt(f"d-{number}", content=f"content-{number}") for number in range(3)])
+    office.courier.receipts.append(Receipt(ok=False, status=429, detail="slow down", retry_after=120.0))
+    async with office.open():
+        await until(lambda: office.meter.counts["content-callback pending"] == 1)
+        office.clock.advance(119)
+        for _ in range(5):
+            office.bell.ring()
+            await asyncio.sleep(0)
+        assert office.courier.ids() == ["d-0"]
+        office.clock.advance(1)
+        office.bell.ring()
+        await until(lambda: office.meter.counts["content-callback delivered"] == 3)
+
+
+async def test_a_body_that_cannot_be_made_says_nothing_of_the_receiver() -> None:
+    office = Office(concurrency=4)
+    broken = [
+        Notification(f"b-{number}", Endpoint.CONTENT_CALLBACK, "broken", f"content-{number}", NOW, {})
+        for number in range(2 * ILL_AFTER)
+    ]
+    office.store.add_debts([*broken, debt("good", content="other")])
+    async with office.open():
+        await until(lambda: office.courier.ids() == ["good"])
+
+
+async def test_a_delivery_that_breaks_in_us_is_made_again_when_its_claim_runs_out(office: Office) -> None:
+    nonsense: Any = None
+    office.courier.receipts.append(nonsense)
+    async with office.open():
+        await until(lambda: len(office.courier.sent) == 1)
+        office.clock.advance(LEASE.total_seconds())
+        office.bell.ring()
+        await until(lambda: office.meter.counts["content-callback delivered"] == 1)

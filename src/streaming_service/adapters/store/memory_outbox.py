@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from streaming_service.adapters.store.codec import KEPT_ATTEMPTS
 from streaming_service.adapters.store.paging import BeforeDelivery, from_cursor, to_cursor
 from streaming_service.application.ports import (
-    Attempt,
     Delivery,
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
     OutboxBacklog,
+    Tried,
 )
 from streaming_service.domain.notification import Endpoint, Notification
 
@@ -56,19 +56,20 @@ class MemoryOutbox:
         oldest = sorted(number for _, number in sorted(due)[:limit])
         return tuple(self._change(number, next_attempt_at=now + lease) for number in oldest)
 
-    async def record_attempt(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-    ) -> None:
-        number = self._numbers.get(delivery_id)
-        if number is None:
-            return
+    async def record(self, tried: Sequence[Tried]) -> None:
+        for item in tried:
+            number = self._numbers.get(item.delivery_id)
+            if number is not None:
+                self._record(number, item)
+
+    def _record(self, number: int, tried: Tried) -> None:
         delivery = self._deliveries[number]
-        attempts = (*delivery.attempts, attempt)[-KEPT_ATTEMPTS:]
+        attempts = (*delivery.attempts, tried.attempt)[-KEPT_ATTEMPTS:]
         self._change(number, attempts=attempts, tries=delivery.tries + 1)
         # A late report of a claim that ran out may settle a delivery, but never reopens one.
-        if delivery.state is DeliveryState.PENDING or state is DeliveryState.DELIVERED:
-            due = next_attempt_at or attempt.at if state is DeliveryState.PENDING else None
-            self._change(number, state=state, next_attempt_at=due)
+        if delivery.state is DeliveryState.PENDING or tried.state is DeliveryState.DELIVERED:
+            due = tried.next_attempt_at or tried.attempt.at if tried.state is DeliveryState.PENDING else None
+            self._change(number, state=tried.state, next_attempt_at=due)
 
     async def get_delivery(self, delivery_id: str) -> Delivery | None:
         number = self._numbers.get(delivery_id)

@@ -42,29 +42,35 @@ from streaming_service.adapters.store.database import insert_new
 from streaming_service.adapters.store.paging import BeforeDelivery, from_cursor, to_cursor
 from streaming_service.adapters.store.tables import deliveries
 from streaming_service.application.ports import (
-    Attempt,
     Delivery,
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
     OutboxBacklog,
+    Tried,
 )
 from streaming_service.domain.notification import Endpoint, Notification
 
 _c = deliveries.c
 _before = deliveries.alias("before")
+
+
+def _line(columns: Any) -> ColumnElement[str]:
+    """The deliveries of one content to one endpoint, as the one index says it that is meant.
+
+    Asked by two columns, Postgres, as long as it had no statistics, walked for each row all that was owed to the
+    endpoint: 110 ms a claim instead of 4 where 10 contents were owed 60 debts each.
+    """
+    return columns.content_id + literal_column("' '", Text) + columns.endpoint
+
+
 # Written out, because a parameter would keep the databases from using the index of pending deliveries.
 _PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 
 _COLUMNS = (_c.sequence, _c.state, _c.due_at, _c.tries, _c.document, _c.attempts)
 _OWE = insert_new(deliveries, "sequence", "claimed_by")
 _GET = select(*_COLUMNS).where(_c.id == bindparam("key"))
-_HEAD = ~exists().where(
-    _before.c.content_id == _c.content_id,
-    _before.c.endpoint == _c.endpoint,
-    _before.c.state == _PENDING,
-    _before.c.sequence < _c.sequence,
-)
+_HEAD = ~exists().where(_line(_before.c) == _line(_c), _before.c.state == _PENDING, _before.c.sequence < _c.sequence)
 # A late report of a claim that ran out may settle a delivery, but never reopens one.
 _DELIVERED: ColumnElement[str] = literal_column("'delivered'", Text)
 _OUTCOME: ColumnElement[str] = bindparam("outcome", type_=Text)
@@ -79,13 +85,15 @@ _RECORD = (
         claimed_by=None,
         attempts=_c.attempts.concat(bindparam("line")),
     )
-    .returning(_c.sequence, _c.content_id, _c.endpoint, _c.state, _c.due_at, _c.tries)
+)
+# Those whose line has to hear of it: put off now, or put off before and settled now.
+_PUT_OFF = select(_c.id, _c.sequence, _c.content_id, _c.endpoint, _c.state, _c.due_at).where(
+    _c.id.in_(bindparam("keys", expanding=True)), or_(_c.state == _PENDING, _c.tries > 1)
 )
 _BEHIND = (
     update(deliveries)
     .where(
-        _c.content_id == bindparam("content"),
-        _c.endpoint == bindparam("to"),
+        _line(_c) == bindparam("line"),
         _c.state == _PENDING,
         _c.sequence > bindparam("head"),
         _c.claimed_by.is_(None),
@@ -119,18 +127,14 @@ def claim(
     return tuple(_delivery(row) for row in sorted(found, key=lambda row: row.sequence))
 
 
-def record(
-    connection: Connection, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-) -> None:
-    due = to_micros(next_attempt_at or attempt.at) if state is DeliveryState.PENDING else None
-    values = {"key": delivery_id, "outcome": state.value, "due": due, "line": encode_attempt(attempt)}
-    row = connection.execute(_RECORD, values).one_or_none()
-    if row is None:
+def record(connection: Connection, tried: Sequence[Tried]) -> None:
+    if not tried:
         return
-    if row.state == DeliveryState.PENDING:
-        _move_behind(connection, row, row.due_at)
-    elif row.tries > 1:  # it had been put off before, and what waits behind it too
-        _move_behind(connection, row, to_micros(attempt.at))
+    # In one order everywhere: two processes that write the same rows down never wait for each other in a circle.
+    connection.execute(_RECORD, [_outcome(item) for item in sorted(tried, key=lambda item: item.delivery_id)])
+    ended = {item.delivery_id: to_micros(item.attempt.at) for item in tried}
+    for row in connection.execute(_PUT_OFF, {"keys": list(ended)}).all():
+        _move_behind(connection, row, row.due_at if row.state == DeliveryState.PENDING else ended[row.id])
 
 
 def get(connection: Connection, delivery_id: str) -> Delivery | None:
@@ -193,8 +197,18 @@ def _heads(number: int, *conditions: ColumnElement[bool]) -> Select[Any, Any]:
 
 
 def _move_behind(connection: Connection, head: Any, due: int) -> None:
-    values = {"content": head.content_id, "to": head.endpoint, "head": head.sequence, "due": due}
+    values = {"line": f"{head.content_id} {head.endpoint}", "head": head.sequence, "due": due}
     connection.execute(_BEHIND, values)
+
+
+def _outcome(tried: Tried) -> dict[str, Any]:
+    pending = tried.state is DeliveryState.PENDING
+    return {
+        "key": tried.delivery_id,
+        "outcome": tried.state.value,
+        "due": to_micros(tried.next_attempt_at or tried.attempt.at) if pending else None,
+        "line": encode_attempt(tried.attempt),
+    }
 
 
 def _row(notification: Notification) -> dict[str, Any]:

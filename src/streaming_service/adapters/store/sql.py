@@ -7,17 +7,16 @@ from streaming_service.adapters.store import channels, dead_letters, leases, mar
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.application.ports import (
-    Attempt,
     ChannelPage,
     ChannelQuery,
     DeadLetter,
     Delivery,
     DeliveryPage,
     DeliveryQuery,
-    DeliveryState,
     ListedDeadLetter,
     OutboxBacklog,
     Placed,
+    Tried,
 )
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
@@ -139,10 +138,8 @@ class SqlStore:
     ) -> tuple[Delivery, ...]:
         return await self._database.write(outbox.claim, now, owner, lease, limit, endpoints)
 
-    async def record_attempt(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-    ) -> None:
-        await self._database.transact(outbox.record, delivery_id, attempt, state, next_attempt_at)
+    async def record(self, tried: Sequence[Tried]) -> None:
+        await self._database.transact(outbox.record, tried)
 
     async def owe(self, notifications: Sequence[Notification]) -> None:
         await self._database.transact(outbox.owe, notifications)

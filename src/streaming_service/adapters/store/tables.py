@@ -14,6 +14,7 @@ _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _ON_OME = text("on_ome = 1")
 _DUE = text("due_at IS NOT NULL")
 _PENDING = text("state = 'pending'")
+_LINE = text("(content_id || ' ' || endpoint)")
 _QUEUED = text("queue_rank IS NOT NULL")
 
 channels = Table(
@@ -73,6 +74,7 @@ history = Table(
     Index("history_content", "content_id", "id"),
 )
 
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -88,6 +90,7 @@ deliveries = Table(
     Column("document", Text, nullable=False),
     Column("attempts", Text, nullable=False),  # one JSON document a line
     Index("deliveries_claimable", "endpoint", "due_at", "sequence", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("deliveries_heads", _LINE, "sequence", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("deliveries_line", "content_id", "endpoint", "state", "sequence"),
     Index("deliveries_state", "state", "sequence"),
 )

@@ -38,6 +38,7 @@ from streaming_service.application.ports.store import (
     OutboxStore,
     Placed,
     Store,
+    Tried,
 )
 
 __all__ = [
@@ -85,4 +86,5 @@ __all__ = [
     "Store",
     "StreamFigures",
     "TokenService",
+    "Tried",
 ]

@@ -137,6 +137,15 @@ class Delivery(Struct, frozen=True):
     tries: int = 0
 
 
+class Tried(Struct, frozen=True):
+    """What came of one try of a claimed delivery; `next_attempt_at` while it stays pending."""
+
+    delivery_id: str
+    attempt: Attempt
+    state: DeliveryState
+    next_attempt_at: datetime | None = None
+
+
 class DeliveryQuery(Struct, frozen=True):
     """Filters of a listing, newest first."""
 
@@ -171,10 +180,8 @@ class OutboxStore(Protocol):
         """Lease up to `limit` deliveries whose time has come."""
         ...
 
-    async def record_attempt(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-    ) -> None:
-        """Write down what came of a claimed delivery, and free it."""
+    async def record(self, tried: Sequence[Tried]) -> None:
+        """Write down what came of claimed deliveries, and free them. When it raises, some may not be written down."""
         ...
 
     async def owe(self, notifications: Sequence[Notification]) -> None:

@@ -34,12 +34,12 @@ from streaming_service.adapters.store.firestore.documents import (
 from streaming_service.adapters.store.firestore.sequences import Sequences
 from streaming_service.adapters.store.paging import BeforeDelivery, from_cursor, to_cursor
 from streaming_service.application.ports import (
-    Attempt,
     Delivery,
     DeliveryPage,
     DeliveryQuery,
     DeliveryState,
     OutboxBacklog,
+    Tried,
 )
 from streaming_service.domain.notification import Endpoint, Notification
 
@@ -92,27 +92,28 @@ async def _owe(database: FirestoreDatabase, sequences: Sequences, owed: tuple[No
     raise contended(document(owed[0].id))
 
 
-async def record(
-    database: FirestoreDatabase,
-    delivery_id: str,
-    attempt: Attempt,
-    state: DeliveryState,
-    next_attempt_at: datetime | None,
-) -> None:
-    due = to_micros(next_attempt_at or attempt.at) if state is _PENDING else None
+async def record(database: FirestoreDatabase, tried: Sequence[Tried]) -> None:
+    """Side by side, each by itself: whoever claimed them has them from different lines."""
+    ended = await asyncio.gather(*(_record(database, item) for item in tried), return_exceptions=True)
+    for error in ended:
+        if error is not None:
+            raise error
+
+
+async def _record(database: FirestoreDatabase, tried: Tried) -> None:
     for _ in range(TRIES):
-        found = await database.get(document(delivery_id))
+        found = await database.get(document(tried.delivery_id))
         if found is None:
             return
-        changes = _outcome(found, attempt, state, due)
+        changes = _outcome(found, tried)
         behind: list[Write] = []
         if changes["state"] == _PENDING:
             behind = await _behind(database, found, changes["due_at"])
         elif changes["tries"] > 1:  # it had been put off before, and what waits behind it too
-            behind = await _behind(database, found, to_micros(attempt.at))
+            behind = await _behind(database, found, to_micros(tried.attempt.at))
         if await _commit(database, behind, update(found, **changes)):
             return
-    raise contended(document(delivery_id))
+    raise contended(document(tried.delivery_id))
 
 
 async def get(database: FirestoreDatabase, delivery_id: str) -> Delivery | None:
@@ -192,14 +193,16 @@ def delivery(record: Record, **changes: Any) -> Delivery:
     )
 
 
-def _outcome(record: Record, attempt: Attempt, state: DeliveryState, due: int | None) -> dict[str, Any]:
+def _outcome(record: Record, tried: Tried) -> dict[str, Any]:
     """What an attempt makes of a delivery."""
+    state = tried.state
+    due = to_micros(tried.next_attempt_at or tried.attempt.at) if state is _PENDING else None
     lines: list[str] = record.fields["attempts"].split("\n")[:-1]
     kept = [f"{line}\n" for line in lines[-KEPT_ATTEMPTS + 1 :]]
     # A late report of a claim that ran out may settle a delivery, but never reopens one.
     counts = record.fields["state"] == _PENDING or state is DeliveryState.DELIVERED
     return {
-        "attempts": "".join([*kept, encode_attempt(attempt)]),
+        "attempts": "".join([*kept, encode_attempt(tried.attempt)]),
         "tries": record.fields["tries"] + 1,
         "claimed_by": None,
         "state": state.value if counts else record.fields["state"],

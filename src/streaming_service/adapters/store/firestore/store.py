@@ -17,17 +17,16 @@ from streaming_service.adapters.store.firestore.database import FirestoreDatabas
 from streaming_service.adapters.store.firestore.documents import where
 from streaming_service.adapters.store.firestore.sequences import Sequences
 from streaming_service.application.ports import (
-    Attempt,
     ChannelPage,
     ChannelQuery,
     DeadLetter,
     Delivery,
     DeliveryPage,
     DeliveryQuery,
-    DeliveryState,
     ListedDeadLetter,
     OutboxBacklog,
     Placed,
+    Tried,
 )
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
@@ -141,10 +140,8 @@ class FirestoreStore:
     ) -> tuple[Delivery, ...]:
         return await outbox_claims.claim(self._database, now, owner, lease, limit, endpoints)
 
-    async def record_attempt(
-        self, delivery_id: str, attempt: Attempt, state: DeliveryState, next_attempt_at: datetime | None
-    ) -> None:
-        await outbox.record(self._database, delivery_id, attempt, state, next_attempt_at)
+    async def record(self, tried: Sequence[Tried]) -> None:
+        await outbox.record(self._database, tried)
 
     async def owe(self, notifications: Sequence[Notification]) -> None:
         await outbox.owe(self._database, self._sequences, notifications)
