@@ -136,7 +136,7 @@ class FragileStore(MemoryStore):
         return sorted(moment for moment in moments if moment)
 
     def everything_owed(self) -> list[Notification]:
-        return [delivery.notification for delivery in self._deliveries]
+        return [delivery.notification for delivery in self._deliveries.values()]
 
 
 class FakeMedia:

@@ -171,6 +171,9 @@ class Settings(BaseModel):
     )
     provision_concurrency: int = Field(64, ge=1, description="Channels converged side by side in one process.")
     delivery_concurrency: int = Field(32, ge=1, description="Deliveries side by side to one endpoint.")
+    delivery_retention_days: float = Field(
+        30.0, gt=0, description="How long the outbox keeps what is delivered or given up, to look at and to send again."
+    )
     lease_seconds: float = Field(30.0, ge=1, description="After this long without a heartbeat, work is taken over.")
     stats_interval_seconds: float = Field(10.0, gt=0, description="Pause between two looks at OME's statistics.")
     poll_interval_ms: int = Field(500, ge=10, description="How often a worker asks the store for due work.")

@@ -75,7 +75,7 @@ class Lane:
                 task.add_done_callback(self._over)
             if not claimed and not self._ended:
                 await self.bell.wait(self._pause())
-        await asyncio.gather(*self._running)
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._write_down()
 
     def _pause(self) -> float:

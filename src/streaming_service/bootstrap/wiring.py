@@ -40,6 +40,7 @@ from streaming_service.application.ports import Courier, EventSource, ManifestBu
 from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
+from streaming_service.application.retention import Retention
 from streaming_service.application.seating import Seating
 from streaming_service.application.statistics import Statistics
 from streaming_service.application.stream_directory import StreamDirectory
@@ -93,6 +94,7 @@ class Service:
     reconciliation: Reconciliation
     convergence: ConvergenceLoop
     delivery: DeliveryLoop
+    retention: Retention
     monitoring: Monitoring
     statistics: Statistics
     progress: ProgressWatch
@@ -249,6 +251,7 @@ class _Wiring:
                 poll_interval=settings.poll_interval_ms / 1000,
             ),
             delivery=self._delivery(),
+            retention=Retention(store=store, clock=clock, kept=timedelta(days=settings.delivery_retention_days)),
             monitoring=Monitoring(
                 store=store,
                 gauges=self.metrics,

@@ -25,6 +25,7 @@ from streaming_service.domain.notification import Cause
 log = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 5.0
+_RETENTION_SECONDS = 600.0
 # Every worker looks for itself: it must not place channels on an origin that does not keep up.
 _PROGRESS_SECONDS = 10.0
 
@@ -82,6 +83,16 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
             tasks.create_task(
                 every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
                 name="reconciliation",
+            ),
+            tasks.create_task(
+                every(
+                    _RETENTION_SECONDS,
+                    service.retention.run,
+                    clock=clock,
+                    name="retention",
+                    leader=elected("retention", _RETENTION_SECONDS),
+                ),
+                name="retention",
             ),
             _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, clock),
             _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),

@@ -16,9 +16,10 @@ from streaming_service.adapters.store import migrate, schema
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.adapters.store.tables import metadata
-from streaming_service.application.ports import ChannelQuery
+from streaming_service.application.ports import Attempt, ChannelQuery, DeliveryState, Tried
 from streaming_service.devkit.postgres import EmbeddedPostgres
 from streaming_service.domain.content import Classification
+from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.state import Status
 from streaming_service.errors import ConfigurationError, StoreError, StoreUnavailable
 from tests.contract.store import releases
@@ -236,6 +237,28 @@ async def test_the_release_before_goes_on_working_on_the_new_schema(old_dsn: str
             wanted = Status.FAILED if channel.content_id == content_id(7) else Status.READY
             assert channel.status in {wanted, Status.RETIRED}, (channel.content_id, channel.phase_reason)
             assert channel.status is Status.RETIRED or channel.up_to_date or wanted is Status.FAILED
+    finally:
+        await store.close()
+
+
+@pytest.mark.anyio
+async def test_this_release_works_on_the_oldest_schema_that_it_takes(old_dsn: str):
+    migrate_to(old_dsn, schema.OLDEST)
+    store = await SqlStore.open(old_dsn)
+    try:
+        await store.require_schema()
+        now = max(item.updated_at for item in (await store.list(ChannelQuery())).items)
+        owed = sum((await store.backlog()).pending.values())
+        paid = 0
+        while sum((await store.backlog()).pending.values()):
+            now += timedelta(minutes=1)
+            claimed = await store.claim_deliveries(now, "test", timedelta(seconds=9), 9, tuple(Endpoint))
+            done = [
+                Tried(item.notification.id, Attempt(now, 204, "", 1.0), DeliveryState.DELIVERED) for item in claimed
+            ]
+            await store.record(done)
+            paid += len(done)
+        assert paid == owed > 0
     finally:
         await store.close()
 

@@ -216,6 +216,35 @@ async def test_the_backlog(store: Store):
     assert backlog.dead == 1
 
 
+async def test_what_is_settled_is_forgotten_some_time_after_it_was_owed(store: Store):
+    for number in range(1, 8):
+        await owe(store, notification(number, of=number, at=NOW + number * SECOND))
+    for number in (1, 3, 4, 5, 7):
+        await record(store, number, DeliveryState.DEAD if number == 4 else DeliveryState.DELIVERED)
+
+    assert await store.forget_deliveries(NOW + SECOND, 10) == 0
+    assert await store.forget_deliveries(NOW + 6 * SECOND, 2) == 2
+    assert await left(store) == [7, 6, 5, 4, 2]
+    assert [await store.forget_deliveries(NOW + 6 * SECOND, 2) for _ in range(2)] == [2, 0]
+
+    assert await left(store) == [7, 6, 2]
+    assert await store.get_delivery(notification(1).id) is None
+    assert await claim(store, at=9) == [2, 6]
+
+
+async def left(store: Store) -> list[int]:
+    return [_key(item) for item in (await store.list_deliveries(DeliveryQuery())).items]
+
+
+async def test_what_was_forgotten_may_be_owed_again(store: Store):
+    await owe(store, notification(1), notification(2))
+    await record(store, 1, DeliveryState.DELIVERED)
+    await store.forget_deliveries(NOW + SECOND, 10)
+    await owe(store, notification(1))
+
+    assert await left(store) == [1, 2]
+
+
 async def test_deliveries_are_listed_newest_first_in_pages(store: Store):
     await owe(store, *(notification(number) for number in range(1, 6)))
     seen: list[int] = []

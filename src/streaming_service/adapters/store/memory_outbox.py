@@ -24,8 +24,9 @@ class MemoryOutbox:
     """Implements `ports.OutboxStore`."""
 
     def __init__(self) -> None:
-        # Numbered in the order in which they were owed; the list is never shortened.
-        self._deliveries: list[Delivery] = []
+        # Numbered in the order in which they were owed.
+        self._deliveries: dict[int, Delivery] = {}
+        self._next = 0
         self._numbers: dict[str, int] = {}
         self._pending: set[int] = set()
 
@@ -35,10 +36,12 @@ class MemoryOutbox:
     def add_debts(self, notifications: Sequence[Notification]) -> None:
         """One whose id is there already is the same debt."""
         for notification in notifications:
-            number = len(self._deliveries)
-            if self._numbers.setdefault(notification.id, number) == number:
-                self._deliveries.append(Delivery(notification, DeliveryState.PENDING, (), notification.occurred_at))
-                self._pending.add(number)
+            if notification.id in self._numbers:
+                continue
+            number = self._numbers[notification.id] = self._next
+            self._next += 1
+            self._deliveries[number] = Delivery(notification, DeliveryState.PENDING, (), notification.occurred_at)
+            self._pending.add(number)
 
     async def claim_deliveries(
         self,
@@ -76,10 +79,9 @@ class MemoryOutbox:
         return None if number is None else self._deliveries[number]
 
     async def list_deliveries(self, query: DeliveryQuery) -> DeliveryPage:
-        end = len(self._deliveries)
-        if query.cursor is not None:
-            end = min(end, max(0, from_cursor(query.cursor, BeforeDelivery).sequence))
-        matching = (number for number in range(end - 1, -1, -1) if _matches(self._deliveries[number], query))
+        end = self._next if query.cursor is None else from_cursor(query.cursor, BeforeDelivery).sequence
+        newest_first = ((number, item) for number, item in reversed(self._deliveries.items()) if number < end)
+        matching = (number for number, item in newest_first if _matches(item, query))
         numbers = list(islice(matching, query.limit + 1))
         page = numbers[: query.limit]
         more = len(numbers) > query.limit
@@ -94,9 +96,20 @@ class MemoryOutbox:
 
     async def backlog(self) -> OutboxBacklog:
         waiting = [self._deliveries[number].notification for number in sorted(self._pending)]
-        dead = sum(delivery.state is DeliveryState.DEAD for delivery in self._deliveries)
+        dead = sum(delivery.state is DeliveryState.DEAD for delivery in self._deliveries.values())
         counts = Counter(notification.endpoint.value for notification in waiting)
         return OutboxBacklog(counts, waiting[0].occurred_at if waiting else None, dead)
+
+    async def forget_deliveries(self, owed_before: datetime, limit: int) -> int:
+        old = (
+            number
+            for number, item in self._deliveries.items()
+            if number not in self._pending and item.notification.occurred_at < owed_before
+        )
+        gone = list(islice(old, limit))
+        for number in gone:
+            del self._numbers[self._deliveries.pop(number).notification.id]
+        return len(gone)
 
     def _heads(self) -> Iterator[tuple[datetime, int]]:
         """The oldest pending delivery of each channel and endpoint: when it is due, and its number."""

@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     literal_column,
@@ -106,6 +107,13 @@ _RESEND = (
     .values(state=DeliveryState.PENDING.value, due_at=bindparam("due"), tries=0, claimed_by=None)
     .returning(*_COLUMNS, _c.content_id, _c.endpoint)
 )
+# The oldest are looked at and nothing else, so that a look finds out at once that there is nothing to do.
+_oldest = select(_c.sequence, _c.created_at).where(_c.state == bindparam("of")).order_by(_c.sequence)
+_settled = _oldest.limit(bindparam("count")).subquery()
+_FORGET = delete(deliveries).where(
+    _c.state == bindparam("of"),
+    _c.sequence.in_(select(_settled.c.sequence).where(_settled.c.created_at < bindparam("before"))),
+)
 _WAITING = select(_c.endpoint, func.count().label("number")).where(_c.state == _PENDING).group_by(_c.endpoint)
 _DEAD = select(func.count()).where(_c.state == DeliveryState.DEAD.value)
 _OLDEST = select(_c.created_at).where(_c.state == _PENDING).order_by(_c.sequence).limit(1)
@@ -162,6 +170,14 @@ def resend(connection: Connection, delivery_id: str, now: datetime) -> Delivery 
         return None
     _move_behind(connection, row, due)
     return _delivery(row)
+
+
+def forget(connection: Connection, owed_before: datetime, limit: int) -> int:
+    gone = 0
+    for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
+        values = {"of": state.value, "before": to_micros(owed_before), "count": limit - gone}
+        gone += connection.execute(_FORGET, values).rowcount
+    return gone
 
 
 def backlog(connection: Connection) -> OutboxBacklog:

@@ -153,6 +153,9 @@ class SqlStore:
     async def resend(self, delivery_id: str, now: datetime) -> Delivery | None:
         return await self._database.transact(outbox.resend, delivery_id, now)
 
+    async def forget_deliveries(self, owed_before: datetime, limit: int) -> int:
+        return await self._database.transact(outbox.forget, owed_before, limit)
+
     async def backlog(self) -> OutboxBacklog:
         return await self._database.read(outbox.backlog)
 

@@ -198,6 +198,10 @@ class OutboxStore(Protocol):
 
     async def backlog(self) -> OutboxBacklog: ...
 
+    async def forget_deliveries(self, owed_before: datetime, limit: int) -> int:
+        """Delete up to `limit` that are settled and were owed before that moment; how many went."""
+        ...
+
 
 LISTED_BYTES = 4096
 

@@ -24,6 +24,7 @@ from streaming_service.adapters.store.firestore.documents import (
     DESCENDING,
     NAME,
     Create,
+    Delete,
     Document,
     Record,
     Write,
@@ -151,6 +152,18 @@ async def resend(database: FirestoreDatabase, delivery_id: str, now: datetime) -
     raise contended(document(delivery_id))
 
 
+async def forget(database: FirestoreDatabase, owed_before: datetime, limit: int) -> int:
+    gone = 0
+    for state in (DeliveryState.DELIVERED, DeliveryState.DEAD):
+        if room := min(limit, _BATCH) - gone:
+            found = await database.find(oldest_first(database, state).limit(room))
+            old = [record for record in found if record.fields["created_at"] < to_micros(owed_before)]
+            # Should one of them be owed again meanwhile, none goes this time.
+            if old and await database.commit(*(Delete(record.document, record.updated_at) for record in old)):
+                gone += len(old)
+    return gone
+
+
 async def backlog(database: FirestoreDatabase) -> OutboxBacklog:
     deliveries = database.collection(DELIVERIES)
     pending = where(deliveries, "state", "==", _PENDING.value)
@@ -159,7 +172,7 @@ async def backlog(database: FirestoreDatabase) -> OutboxBacklog:
         *(database.count(where(pending, "endpoint", "==", endpoint)) for endpoint in endpoints),
         database.count(where(deliveries, "state", "==", DeliveryState.DEAD.value)),
     )
-    oldest = await database.find(oldest_first(database).limit(1))
+    oldest = await database.find(oldest_first(database, _PENDING).limit(1))
     created_at: int | None = oldest[0].fields["created_at"] if oldest else None
     return OutboxBacklog(counted(endpoints, counts), from_micros(created_at), dead)
 
@@ -169,9 +182,9 @@ def newest_first(query: Any) -> Any:
     return query.order_by("sequence", direction=DESCENDING).order_by(NAME, direction=DESCENDING)
 
 
-def oldest_first(database: FirestoreDatabase) -> Any:
-    """All pending debts."""
-    return where(database.collection(DELIVERIES), "state", "==", _PENDING.value).order_by("sequence")
+def oldest_first(database: FirestoreDatabase, state: DeliveryState) -> Any:
+    """All debts in this state."""
+    return where(database.collection(DELIVERIES), "state", "==", state.value).order_by("sequence")
 
 
 def line(database: FirestoreDatabase, content_id: str, endpoint: str) -> Any:

@@ -23,6 +23,7 @@ from streaming_service.application.ports import (
     Delivery,
     DeliveryPage,
     DeliveryQuery,
+    DeliveryState,
     ListedDeadLetter,
     OutboxBacklog,
     Placed,
@@ -57,7 +58,7 @@ class FirestoreStore:
             claims.in_turn(database, now, tuple(Classification)),
             outbox_claims.due(database, Endpoint.BIGQUERY.value, 0),
             outbox.line(database, "none", Endpoint.BIGQUERY.value),
-            outbox.oldest_first(database),
+            outbox.oldest_first(database, DeliveryState.PENDING),
             *(outbox.newest_first(where(deliveries, field, "==", "none")) for field in filters),
         ]
         try:
@@ -154,6 +155,9 @@ class FirestoreStore:
 
     async def resend(self, delivery_id: str, now: datetime) -> Delivery | None:
         return await outbox.resend(self._database, delivery_id, now)
+
+    async def forget_deliveries(self, owed_before: datetime, limit: int) -> int:
+        return await outbox.forget(self._database, owed_before, limit)
 
     async def backlog(self) -> OutboxBacklog:
         return await outbox.backlog(self._database)
