@@ -86,6 +86,13 @@ class Administration(ChannelOperations):
         check_limit(query.limit)
         return await self._everything.list_deliveries(query)
 
+    async def delivery(self, delivery_id: str) -> Delivery:
+        """With its last attempts."""
+        delivery = await self._everything.get_delivery(delivery_id)
+        if delivery is None:
+            raise NotFound(f"delivery {delivery_id} does not exist")
+        return delivery
+
     async def resend(self, delivery_id: str, cause: Cause) -> Delivery:
         """Owe it again from now on."""
         if owed := await self._everything.get_delivery(delivery_id):

@@ -1,43 +1,17 @@
 """`/v1/admin/deliveries`: the outbox and its log."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from litestar import Router, get, post
 from litestar.params import QueryParameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from streaming_service.application.ports import Attempt, Delivery, DeliveryQuery, DeliveryState
-from streaming_service.domain.clock import to_wire
+from streaming_service.application.ports import DeliveryQuery, DeliveryState
 from streaming_service.domain.notification import Endpoint
+from streaming_service.entrypoints.delivery_view import DeliveryView, view
 from streaming_service.entrypoints.http.described import GUARDED, refusals
-from streaming_service.entrypoints.http.moments import Moment, moment
 from streaming_service.entrypoints.http.parameters import Api, Cursor, ItemId, Limit, admin_cause
-
-
-class AttemptView(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """One try; `status` is left out when there was no answer."""
-
-    at: Moment
-    status: int | None = None
-    detail: str
-    duration_ms: float
-
-
-class DeliveryView(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A notification on its way. `facts` are what its body is made from when it is sent."""
-
-    id: str
-    endpoint: Endpoint
-    topic: str
-    content_id: str
-    occurred_at: Moment
-    correlation_id: str | None = None
-    state: DeliveryState
-    tries: Annotated[int, Meta(description="Since it was owed, or owed again.")]
-    next_attempt_at: Moment | None = None
-    facts: Mapping[str, Any]
-    attempts: Annotated[Sequence[AttemptView], Meta(description="The last 20.")]
 
 
 class DeliveryList(Struct):
@@ -62,7 +36,7 @@ async def list_deliveries(
 ) -> DeliveryList:
     """The newest first."""
     page = await api.administration.deliveries(DeliveryQuery(delivery_state, endpoint, content_id, limit, cursor))
-    return DeliveryList([_view(delivery) for delivery in page.items], page.next)
+    return DeliveryList([view(delivery) for delivery in page.items], page.next)
 
 
 @post(
@@ -74,30 +48,7 @@ async def list_deliveries(
 )
 async def resend(api: Api, delivery_id: ItemId) -> DeliveryView:
     """Owed again from now on, whatever became of it before."""
-    return _view(await api.administration.resend(delivery_id, admin_cause()))
-
-
-def _view(delivery: Delivery) -> DeliveryView:
-    notification = delivery.notification
-    return DeliveryView(
-        id=notification.id,
-        endpoint=notification.endpoint,
-        topic=notification.topic,
-        content_id=notification.content_id,
-        occurred_at=to_wire(notification.occurred_at),
-        correlation_id=notification.correlation_id,
-        state=delivery.state,
-        tries=delivery.tries,
-        next_attempt_at=moment(delivery.next_attempt_at),
-        facts=notification.facts,
-        attempts=[_attempt(attempt) for attempt in delivery.attempts],
-    )
-
-
-def _attempt(attempt: Attempt) -> AttemptView:
-    return AttemptView(
-        at=to_wire(attempt.at), status=attempt.status, detail=attempt.detail, duration_ms=attempt.duration_ms
-    )
+    return view(await api.administration.resend(delivery_id, admin_cause()))
 
 
 deliveries_router = Router("/v1/admin/deliveries", route_handlers=[list_deliveries, resend], tags=["deliveries"])
