@@ -43,7 +43,11 @@ def spawn(
     module: str, *arguments: str, core: int | None = None, env: dict[str, str] | None = None
 ) -> subprocess.Popen[str]:
     """A Python process of ours whose standard output we read; pinned to a core where there is more than one."""
-    command = [sys.executable, "-m", module, *arguments]
+    return start([sys.executable, "-m", module, *arguments], core=core, env=env)
+
+
+def start(command: list[str], *, core: int | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """The same with any command."""
     if core is not None and (os.cpu_count() or 1) > 1:
         command = ["taskset", "-c", str(core), *command]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})

@@ -1,17 +1,25 @@
-"""The manifest route against a static answer of the same server, in turn, server and load each on a core of its own."""
+"""The manifest route against a Fastify app that does the same job, and against a static answer of the same server.
+
+All in turn, so that a change of the machine's pace meets all of them: once with the server on one core and the load on
+the other, once with neither pinned.
+"""
 
 import re
 import shutil
 import subprocess
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench.figures import Figure, first_line, median, note, spawn, stop
 from bench.manifest_server import CONTENTS, TOKEN, content_id
+from bench.peer import spawn_peer
 from streaming_service.errors import ConfigurationError
 
 _CONNECTIONS = 32
+_WHERE = "quality=720p&device=web&geo=DE"
 
 
 class Load(NamedTuple):
@@ -21,30 +29,65 @@ class Load(NamedTuple):
     p99: float
 
 
+class Target(NamedTuple):
+    """Who is asked, and wrk's script."""
+
+    port: str
+    script: Path
+
+
 def measure(rounds: int, seconds: int) -> list[Figure]:
-    """Rounds of manifest and static in turn, so that a change of the machine's pace meets both."""
+    """Raises ConfigurationError when wrk or Node.js is missing."""
     if shutil.which("wrk") is None:
         raise ConfigurationError(["wrk makes the load: install it, on Debian with apt-get install wrk"])
-    server = spawn("bench.manifest_server", core=0)
-    try:
+    pinned, free = _loads(rounds, seconds, pinned=True), _loads(rounds, seconds, pinned=False)
+    ours, theirs = pinned["manifest"], pinned["fastify"]
+    p99 = median([mine.p99 / other.p99 for mine, other in zip(ours, theirs, strict=True)])
+    return [
+        Figure("manifest_vs_fastify_ratio", _ratio(ours, theirs), 1.1, at_least=True),
+        Figure("manifest_vs_fastify_p99_ratio", p99, 1.0, at_least=False),
+        Figure("manifest_vs_fastify_unpinned_ratio", _ratio(free["manifest"], free["fastify"]), 1.2, at_least=True),
+        Figure("manifest_vs_static_ratio", _ratio(ours, pinned["static"]), 0.80, at_least=True),
+    ]
+
+
+def _loads(rounds: int, seconds: int, *, pinned: bool) -> Mapping[str, list[Load]]:
+    with _targets(pinned=pinned) as targets:
+        for target in targets.values():
+            _load(target, 2, pinned=pinned)  # warms the introspection cache and every title, and what compiles itself
+        loads: dict[str, list[Load]] = {name: [] for name in targets}
+        for _ in range(rounds):
+            for name, target in targets.items():
+                loads[name].append(_load(target, seconds, pinned=pinned))
+    for name, found in loads.items():
+        rate, p99 = median([item.rate for item in found]), median([item.p99 for item in found])
+        note(f"{'pinned' if pinned else 'free':6} {name:8} {rate:8,.0f} requests/s, p99 {p99:.2f} ms")
+    return loads
+
+
+@contextmanager
+def _targets(*, pinned: bool) -> Generator[Mapping[str, Target]]:
+    core = 0 if pinned else None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        asking, idling = folder / "manifest.lua", folder / "static.lua"
+        asking.write_text(_script("/v1/streams/", f"/manifest?{_WHERE}"))
+        # The same requests but for their path, so that making them costs the load as much.
+        idling.write_text(_script("/static/", f"/nothing?{_WHERE}"))
+        server = spawn("bench.manifest_server", core=core)
+        stack.callback(stop, server)
+        peer = spawn_peer(core)
+        stack.callback(stop, peer)
         port = first_line(server)
-        with TemporaryDirectory() as folder:
-            asking, idling = Path(folder) / "manifest.lua", Path(folder) / "static.lua"
-            asking.write_text(_script("/v1/streams/", "/manifest?quality=720p&device=web&geo=DE"))
-            # The same requests but for their path, so that making them costs the load as much.
-            idling.write_text(_script("/static/", "/nothing?quality=720p&device=web&geo=DE"))
-            manifest, static = list[Load](), list[Load]()
-            _load(port, asking, 2)  # warms the introspection cache and every title
-            for _ in range(rounds):
-                manifest.append(_load(port, asking, seconds))
-                static.append(_load(port, idling, seconds))
-    finally:
-        stop(server)
-    rate, ceiling = median([item.rate for item in manifest]), median([item.rate for item in static])
-    note(f"manifest {rate:,.0f} requests/s, p99 {median([item.p99 for item in manifest]):.2f} ms")
-    note(f"static   {ceiling:,.0f} requests/s, p99 {median([item.p99 for item in static]):.2f} ms")
-    ratio = median([mine.rate / other.rate for mine, other in zip(manifest, static, strict=True)])
-    return [Figure("manifest_vs_static_ratio", ratio, 0.80, at_least=True)]
+        yield {
+            "manifest": Target(port, asking),
+            "fastify": Target(first_line(peer), asking),
+            "static": Target(port, idling),
+        }
+
+
+def _ratio(mine: list[Load], others: list[Load]) -> float:
+    return median([one.rate / other.rate for one, other in zip(mine, others, strict=True)])
 
 
 def _script(before: str, after: str) -> str:
@@ -64,11 +107,11 @@ end
 """
 
 
-def _load(port: str, script: Path, seconds: int) -> Load:
+def _load(target: Target, seconds: int, *, pinned: bool) -> Load:
     command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency"]
-    command = ["taskset", "-c", "1", *command] if shutil.which("taskset") else command
-    target = ["-s", str(script), f"http://127.0.0.1:{port}/"]
-    text = subprocess.run([*command, *target], check=True, capture_output=True, text=True).stdout
+    command = ["taskset", "-c", "1", *command] if pinned and shutil.which("taskset") else command
+    asked = ["-s", str(target.script), f"http://127.0.0.1:{target.port}/"]
+    text = subprocess.run([*command, *asked], check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     if not rate or not p99 or "Non-2xx" in text:

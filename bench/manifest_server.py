@@ -86,7 +86,7 @@ async def main() -> None:
     )
     service = wire(settings, MemoryStore(), TokenServiceOnly(), NullMediaLibrary())
     for number in range(CONTENTS):
-        await _ready(service, content_id(number))
+        await _ready(service, number)
     server = HttpServer(WithStaticAnswer(build_app(api_context(service))), "127.0.0.1", 0, grace_seconds=1)
     await server.start()
     print(server.port, flush=True)
@@ -96,7 +96,8 @@ async def main() -> None:
     await server.stop()
 
 
-async def _ready(service: Service, identity: str) -> None:
+async def _ready(service: Service, number: int) -> None:
+    identity = content_id(number)
     now = datetime.now(UTC)
     body = {
         "contentId": identity,
@@ -107,7 +108,7 @@ async def _ready(service: Service, identity: str) -> None:
     }
     channel, _ = await service.provisioning.accept(parse_registration(body, now), _CAUSE)
     channel = channel.placed(
-        next_placement(channel, Seat("default", 0), None, now, prefix="ss-", publish=False), now
+        next_placement(channel, Seat("default", number), None, now, prefix="ss-", publish=False), now
     ).started(now)
     channel = channel.playable(now, drain_after=timedelta())
     await service.store.commit(change(channel, "playable", _CAUSE), None)
