@@ -165,6 +165,12 @@ class Metrics:
             ["classification"],
             registry=registry,
         )
+        self._clusters = Gauge(
+            "streaming_cdn_multi_cluster_status",
+            "Whether Traffic Director found the cluster in order when it was validated last.",
+            ["cluster"],
+            registry=registry,
+        )
         self._origin_channels = Gauge(
             "streaming_origin_channels",
             "Channels that have a place on the origin: serving, building or draining.",
@@ -242,6 +248,10 @@ class Metrics:
     def waiting(self, counts: Mapping[str, int]) -> None:
         for classification, count in counts.items():
             self._waiting.labels(classification).set(count)
+
+    def multi_cluster(self, cluster: str, *, healthy: bool) -> None:
+        """1 while Traffic Director finds it in order, else 0."""
+        self._clusters.labels(cluster).set(healthy)
 
     def origins(self, channels: Mapping[str, int], capacity: Mapping[str, int]) -> None:
         """All there are: others are shown no more."""

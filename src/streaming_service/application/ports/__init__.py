@@ -16,7 +16,15 @@ from streaming_service.application.ports.ome import (
     Started,
     StreamFigures,
 )
-from streaming_service.application.ports.platform import Catalog, CatalogEntry, Courier, Receipt, TokenService
+from streaming_service.application.ports.platform import (
+    Catalog,
+    CatalogEntry,
+    ClusterControl,
+    ClusterReport,
+    Courier,
+    Receipt,
+    TokenService,
+)
 from streaming_service.application.ports.process import Ack, Clock, EventHandler, EventSource, Message, Meter
 from streaming_service.application.ports.store import (
     LISTED_BYTES,
@@ -52,6 +60,8 @@ __all__ = [
     "ChannelQuery",
     "ChannelStore",
     "Clock",
+    "ClusterControl",
+    "ClusterReport",
     "CopyPlan",
     "CopyReport",
     "CopyVerdict",

@@ -1,6 +1,7 @@
 """The services around us."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -43,4 +44,18 @@ class Receipt(Struct, frozen=True):
 class Courier(Protocol):
     async def deliver(self, notification: Notification, body: Mapping[str, Any]) -> Receipt:
         """Send one body to the notification's endpoint. Never raises for what the receiver does."""
+        ...
+
+
+class ClusterReport(Struct, frozen=True):
+    """What Traffic Director says of a cluster."""
+
+    cluster: str
+    healthy: bool
+    validated_at: datetime
+
+
+class ClusterControl(Protocol):
+    async def validate(self) -> ClusterReport:
+        """Look at the clusters behind the CDN. Raises UpstreamUnavailable or UpstreamRejected."""
         ...
