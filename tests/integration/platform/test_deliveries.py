@@ -11,7 +11,7 @@ from streaming_service.adapters.webhooks import HttpCourier, Route
 from streaming_service.application.ports import Clock, Receipt
 from streaming_service.devkit.platform import Signed, StandInPlatform
 from streaming_service.domain.notification import Endpoint, Notification
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import SignedManifest, render_body
 from tests.integration.platform.actions import Actions
 
 pytestmark = pytest.mark.anyio
@@ -37,8 +37,8 @@ DEBTS = [
 ]
 
 
-def sign(path: str, base: str | None) -> tuple[str, str]:
-    return f"{base or 'https://cdn.test'}{path}?signed", "2026-01-02T03:09:05.000Z"
+def sign(path: str, base: str | None) -> SignedManifest:
+    return SignedManifest(f"{base or 'https://cdn.test'}{path}?signed", "2026-01-02T03:09:05.000Z")
 
 
 async def send(courier: HttpCourier, endpoint: Endpoint, topic: str) -> Receipt:
