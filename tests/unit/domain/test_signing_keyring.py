@@ -105,11 +105,14 @@ def test_retired_keys_are_listed_with_their_end() -> None:
         "id=a@hush",
         "id=hush@2026-01-02T03:04:05",
         "id=hush@2026-01-02T03:04:05Z",
+        f"hush&id={SHORT}@2026-01-02T03:04:05Z",
+        f"a={SHORT}@2026-01-02T03:04:05Z",
+        f"taken={SHORT}@2026-01-02T03:04:05Z",
     ],
 )
 def test_a_retired_key_that_is_none_is_named_by_its_place(entry: str) -> None:
-    with pytest.raises(InvalidInput, match=r"^KEYS entry 2: ") as caught:
-        parse_retired(f"a={SHORT}@2026-01-02T03:04:05Z,{entry}", "KEYS", _decoded)
+    with pytest.raises(InvalidInput, match=r"^KEYS: .*entry 2 ") as caught:
+        parse_retired(f"a={SHORT}@2026-01-02T03:04:05Z,{entry}", "KEYS", _decoded, taken=("taken",))
 
     assert "hush" not in str(caught.value)
 

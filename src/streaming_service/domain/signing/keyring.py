@@ -1,6 +1,7 @@
 """Keys that sign and keys that are still honoured."""
 
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
@@ -13,6 +14,7 @@ from streaming_service.errors import InvalidInput
 
 CLOUD_CDN_KEY_BYTES = 16
 STRONG_KEY_BYTES = 32
+KEY_ID = r"^[A-Za-z0-9_-]{1,63}$"
 
 
 class SigningKey(Struct, frozen=True):
@@ -79,23 +81,37 @@ def decode_key(text: str, field: str, length: int) -> bytes:
     return secret
 
 
-def parse_retired(text: str, field: str, decode_one: Callable[[str, str], bytes]) -> tuple[RetiredKey, ...]:
-    """`id=secret@2026-01-02T03:04:05Z, …`. Raises InvalidInput, which names an entry by its number alone."""
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    return tuple(_retired(entry, f"{field} entry {place}", decode_one) for place, entry in enumerate(entries, 1))
+def parse_retired(
+    text: str, field: str, decode_one: Callable[[str, str], bytes], taken: Iterable[str] = ()
+) -> tuple[RetiredKey, ...]:
+    """`id=secret@2026-01-02T03:04:05Z, …`, with ids that are not `taken`.
+
+    Raises InvalidInput, which names an entry by its place alone: any part of it may be a piece of a secret.
+    """
+    keys: list[RetiredKey] = []
+    names = set(taken)
+    for place, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        item = _retired(entry, field, f"entry {place}", decode_one)
+        if item.key.id in names:
+            raise InvalidInput(field, f"entry {place} has the name of another key")
+        names.add(item.key.id)
+        keys.append(item)
+    return tuple(keys)
 
 
-def _retired(entry: str, field: str, decode_one: Callable[[str, str], bytes]) -> RetiredKey:
-    key_id, mark, rest = entry.partition("=")
-    secret, at, until = rest.rpartition("@")
-    if not (key_id and mark and secret and at):
-        raise InvalidInput(field, "is not id=secret@until, with until as 2026-01-02T03:04:05Z")
+def _retired(entry: str, field: str, place: str, decode_one: Callable[[str, str], bytes]) -> RetiredKey:
+    key_id, _, rest = entry.partition("=")
+    secret, _, until = rest.rpartition("@")
+    if not re.fullmatch(KEY_ID, key_id) or not secret:
+        raise InvalidInput(field, f"{place} is not id=secret@until")
     try:
         moment = from_wire(until, field)
     except InvalidInput:
-        # Without its text, which may be the rest of a secret.
-        raise InvalidInput(field, "must end in @ and a moment such as 2026-01-02T03:04:05Z") from None
-    return RetiredKey(SigningKey(key_id, decode_one(secret, field)), int(moment.timestamp()))
+        raise InvalidInput(field, f"{place} does not end in @ and a moment such as 2026-01-02T03:04:05Z") from None
+    try:
+        return RetiredKey(SigningKey(key_id, decode_one(secret, field)), int(moment.timestamp()))
+    except InvalidInput as error:
+        raise InvalidInput(field, f"the secret of {place} {error.reason}") from None
 
 
 def cache_key(secret: bytes, content_id: str, checksum: str) -> str:
