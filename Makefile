@@ -1,7 +1,8 @@
 # The two commands: `make run` shows the main job working, `make test` tests everything.
-# PORT is where `make run` listens; its stand-ins take the four ports after it.
+# PORT is where `make run` listens; its stand-ins take the four ports after it. SIGNING is how it signs (docs/signing.md).
 
 PORT ?= 4900
+SIGNING ?= cloud-cdn
 PYTEST_ARGS ?=
 CHAOS_ARGS ?=
 BIN := .venv/bin
@@ -15,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: run-environment ## start everything on loopback and show an upload becoming playable (PORT=4900)
-	@$(BIN)/streaming-service dev --port $(PORT)
+	@$(BIN)/streaming-service dev --port $(PORT) --signing $(SIGNING)
 
 test: environment ## every test; starts by itself what it needs
 	$(TESTS) tests

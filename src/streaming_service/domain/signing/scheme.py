@@ -1,7 +1,7 @@
 """What every signing scheme can do."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -107,6 +107,7 @@ class Signer(Protocol):
         ...
 
 
+@runtime_checkable
 class UrlSigner(Signer, Protocol):
     """A scheme that can sign one whole URL as well as a prefix."""
 
