@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Annotated
 
 import structlog
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
@@ -26,6 +27,11 @@ from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnava
 
 log = structlog.get_logger(__name__)
 
+# What each request needs beside the URL. Where the URL says it all there are none, and nothing is said of them.
+Cookies = Annotated[
+    tuple[SignedCookie, ...],
+    Meta(description="To be sent with each request for manifest and media; only with the scheme cloud-cdn-cookie."),
+]
 NOT_READY_RETRY_AFTER = 2
 UNAVAILABLE_RETRY_AFTER = 2
 
@@ -69,7 +75,7 @@ class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
     policy: ManifestPolicy
     drm: ManifestDrm | None = None
     availability: ManifestWindow | None = None
-    cookies: tuple[SignedCookie, ...] = ()
+    cookies: Cookies = ()
 
 
 class SignedPlayback(Struct, rename="camel", omit_defaults=True):
@@ -78,7 +84,7 @@ class SignedPlayback(Struct, rename="camel", omit_defaults=True):
     playback_url: str
     expires_at: str
     cdn: str
-    cookies: tuple[SignedCookie, ...] = ()
+    cookies: Cookies = ()
 
 
 class PlaybackPolicy(Struct, frozen=True):
