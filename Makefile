@@ -9,7 +9,7 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench chaos soak build lock \
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench fuzz chaos soak build lock \
 	clean run-environment environment
 
 help: ## list the targets
@@ -48,6 +48,9 @@ typecheck: environment ## pyright, strict
 
 bench: environment ## the figures of docs/figures.md that this machine can print
 	$(BIN)/python -m bench
+
+fuzz: environment ## a million forged requests at every signature check, and rotations of its keys
+	$(BIN)/python -m bench.fuzz_signing
 
 chaos: environment ## kill the worker at every moment, on sqlite and postgres: CHAOS_ARGS=--quick
 	$(BIN)/python -m chaos $(CHAOS_ARGS)

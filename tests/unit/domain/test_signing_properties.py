@@ -13,7 +13,7 @@ from streaming_service.domain.signing.forms import encode
 from streaming_service.domain.signing.keyring import Keyring, RetiredKey, SigningKey
 from streaming_service.domain.signing.media_cdn_token import Algorithm, Scope, Seal, make_token
 from streaming_service.domain.signing.ome import OmeGrant, encode_policy, seal_url
-from streaming_service.domain.signing.scheme import PrefixGrant, Verdict
+from streaming_service.domain.signing.scheme import PrefixGrant, UrlSigner, Verdict
 from streaming_service.errors import InvalidInput
 from tests.signing import FORMS, header, key, request, signer
 
@@ -215,6 +215,17 @@ def test_no_strange_signature_breaks_the_verifier_or_passes(form: str, strange: 
 
     verdict = signer(form).verify(url, 0, changed) if cookies else signer(form).verify(changed, 0)
     assert verdict in {Verdict.MALFORMED, Verdict.WRONG_SIGNATURE}
+
+
+@pytest.mark.parametrize("form", ["cloud-cdn", "ome"])
+def test_a_signature_without_its_value_is_wrong(form: str) -> None:
+    subject = signer(form)
+    assert isinstance(subject, UrlSigner)
+    before, name, _ = subject.sign_url(f"{PREFIX}a", EXPIRES).rpartition("ignature")
+    url = before + name
+
+    assert subject.verify(url, 0) is Verdict.WRONG_SIGNATURE
+    assert subject.verify(f"{url}=", 0) is Verdict.WRONG_SIGNATURE
 
 
 def test_an_expiry_of_thousands_of_digits_is_no_expiry() -> None:

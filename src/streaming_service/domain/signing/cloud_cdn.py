@@ -58,7 +58,7 @@ class CloudCdnSigner:
         key = self._keyring.find(key_id, now)
         if key is None:
             return Verdict.UNKNOWN_KEY
-        if not _is_signed(key, url[: url.rindex("&Signature=")], signature):
+        if not _is_signed(key, url.rpartition("&")[0], signature):
             return Verdict.WRONG_SIGNATURE
         return in_time(expires, now)
 

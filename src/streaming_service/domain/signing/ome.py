@@ -69,7 +69,7 @@ class OmeSigner:
             return Verdict.UNSIGNED
         if names[-2:] != [POLICY, SIGNATURE]:
             return Verdict.MALFORMED
-        signed = _with_port(url[: url.rindex(f"&{SIGNATURE}=")]).encode()
+        signed = _with_port(url.rpartition("&")[0]).encode()
         offered = parts[-1][2].encode()
         if not any(hmac.compare_digest(_mac(key, signed), offered) for key in self._keyring.honoured(now)):
             return Verdict.WRONG_SIGNATURE
