@@ -188,7 +188,9 @@ class Settings(BaseModel):
     cdn_signing_secret: SecretStr | None = Field(
         None, description="The active key, base64url: 16 bytes for Cloud CDN, otherwise 32; for ome OME's <SecretKey>."
     )
-    cdn_signing_key_id: str = Field("primary", pattern=KEY_ID, description="Its name at the CDN.")
+    cdn_signing_key_id: str = Field(
+        "primary", pattern=KEY_ID, description="Its name at the CDN; for media-cdn the keyset's."
+    )
     cdn_signing_next_key_id: str = Field("next", pattern=KEY_ID, description="Name of the key that will sign next.")
     cdn_signing_next_secret: SecretStr | None = Field(
         None, description="The key itself. It verifies already, so that edges can learn of it first."
@@ -265,13 +267,14 @@ class Settings(BaseModel):
         if not text or scheme is None:  # a scheme that is wrong is named itself, and nobody knows what its keys are
             return value
         decode = partial(decode_secret, scheme)
-        taken = [info.data.get("cdn_signing_key_id", "")]
+        active, coming = (str(info.data.get(key)) for key in ("cdn_signing_key_id", "cdn_signing_next_key_id"))
+        own_names = scheme is not Scheme.MEDIA_CDN  # whose keys all go by the name of their keyset
         if name == "cdn_signing_retired_keys":
-            taken += [info.data["cdn_signing_next_key_id"]] if info.data.get("cdn_signing_next_secret") else []
-            _valid(text, lambda keys: parse_retired(keys, name, decode, taken))
+            taken = {active, coming} if info.data.get("cdn_signing_next_secret") else {active}
+            _valid(text, lambda keys: parse_retired(keys, name, decode, taken if own_names else None))
         else:
             _valid(text, lambda secret: decode(secret, name))
-            if name == "cdn_signing_next_secret" and info.data.get("cdn_signing_next_key_id") in taken:
+            if name == "cdn_signing_next_secret" and own_names and coming == active:
                 raise ValueError("needs a name of its own: CDN_SIGNING_NEXT_KEY_ID is the active key's")
         return value
 

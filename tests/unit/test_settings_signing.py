@@ -53,7 +53,7 @@ def test_each_scheme_has_keys_of_its_own_kind(scheme: str, secret: str) -> None:
 def test_one_wrong_variable_of_a_keyring_is_one_sentence(name: str, value: str, expected: str) -> None:
     """Even where others depend on it: keys on their scheme, names on each other."""
     right = {
-        "CDN_SIGNING_SCHEME": "media-cdn",
+        "CDN_SIGNING_SCHEME": "hmac",
         "CDN_SIGNING_KEY_ID": "now",
         "CDN_SIGNING_SECRET": LONG_KEY,
         "CDN_SIGNING_NEXT_KEY_ID": "later",
@@ -66,6 +66,20 @@ def test_one_wrong_variable_of_a_keyring_is_one_sentence(name: str, value: str, 
     assert expected in problem
     assert KEY not in problem
     assert LONG_KEY not in problem
+
+
+def test_media_cdns_keys_may_all_go_by_the_name_of_their_keyset() -> None:
+    entry = f"prod-vod={LONG_KEY}@2026-01-02T03:04:05Z"
+    settings = read(
+        CDN_SIGNING_SCHEME="media-cdn",
+        CDN_SIGNING_KEY_ID="prod-vod",
+        CDN_SIGNING_SECRET=LONG_KEY,
+        CDN_SIGNING_NEXT_KEY_ID="prod-vod",
+        CDN_SIGNING_NEXT_SECRET=LONG_KEY,
+        CDN_SIGNING_RETIRED_KEYS=f"{entry},{entry}",
+    )
+
+    assert [key.id for key in keyring_of(settings).honoured(0)] == ["prod-vod"] * 4
 
 
 def test_cache_keys_outlive_a_rotation_when_they_have_a_secret_of_their_own() -> None:

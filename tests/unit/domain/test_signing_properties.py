@@ -277,6 +277,16 @@ def test_a_key_counts_while_it_is_next_active_or_retired_and_no_longer(form: str
     assert request(signer(form, ring).sign(PREFIX, EXPIRES), "a") == given_out["now"]
 
 
+@pytest.mark.parametrize("form", [form for form in FORMS if form.startswith("media-cdn")])
+def test_the_keys_of_a_keyset_share_its_name(form: str) -> None:
+    old, now, coming, gone = (key(form, number, "prod-vod") for number in range(1, 5))
+    subject = signer(form, Keyring(now, coming, (RetiredKey(old, EXPIRES),)))
+    urls = [signer(form, Keyring(item)).sign(PREFIX, EXPIRES).url("a") for item in (old, now, coming, gone)]
+
+    verdicts = [subject.verify(url, EXPIRES - 1) for url in urls]
+    assert verdicts == [Verdict.VALID, Verdict.VALID, Verdict.VALID, Verdict.WRONG_SIGNATURE]
+
+
 @every_form
 def test_a_rotation_breaks_no_url_that_was_given_out(form: str) -> None:
     """The steps of docs/signing.md, an hour apart, each URL good for 300 s; signers change one after the other."""

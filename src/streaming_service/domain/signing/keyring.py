@@ -55,7 +55,7 @@ class Keyring(Struct, frozen=True):
             yield self.next
 
     def find(self, key_id: str, now: int) -> SigningKey | None:
-        """The key of that name, if it is honoured at `now`."""
+        """The first key of that name, if it is honoured at `now`."""
         return next((key for key in self.honoured(now) if key.id == key_id), None)
 
 
@@ -82,17 +82,17 @@ def decode_key(text: str, field: str, length: int) -> bytes:
 
 
 def parse_retired(
-    text: str, field: str, decode_one: Callable[[str, str], bytes], taken: Iterable[str] = ()
+    text: str, field: str, decode_one: Callable[[str, str], bytes], taken: Iterable[str] | None = None
 ) -> tuple[RetiredKey, ...]:
-    """`id=secret@2026-01-02T03:04:05Z, …`, with ids that are not `taken`.
+    """`id=secret@2026-01-02T03:04:05Z, …`, each with an id of its own that is not `taken`; None: ids may be the same.
 
     Raises InvalidInput, which names an entry by its place alone: any part of it may be a piece of a secret.
     """
     keys: list[RetiredKey] = []
-    names = set(taken)
+    names = set(taken or ())
     for place, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
         item = _retired(entry, field, f"entry {place}", decode_one)
-        if item.key.id in names:
+        if taken is not None and item.key.id in names:
             raise InvalidInput(field, f"entry {place} has the name of another key")
         names.add(item.key.id)
         keys.append(item)

@@ -2,7 +2,8 @@
 
 In the query it is a token (`media_cdn_token`), which names no key: an edge tries all that it has. In the path it is a
 signed prefix (https://cloud.google.com/media-cdn/docs/generate-signatures): the URL up to and including `KeyName` is
-sealed, and everything below it is granted, so that the relative addresses in a playlist inherit it.
+sealed, and everything below it is granted, so that the relative addresses in a playlist inherit it. `KeyName` is the
+keyset's, so that several keys may have the same name.
 
 Media CDN itself takes HMAC in tokens only, in the path Ed25519 only. The path with HMAC is the same text with `hmac=`
 in place of `Signature=`, for an edge of one's own.
@@ -73,11 +74,12 @@ class MediaCdnSigner:
         fields = component.split("&")
         if not slash or [field.partition("=")[0] for field in fields[:2]] != ["Expires", "KeyName"] or len(fields) != 3:
             return Verdict.MALFORMED
-        expires, key_id = (field.partition("=")[2] for field in fields[:2])
-        key = self._keyring.find(key_id, now)
-        if key is None:
+        expires, name = (field.partition("=")[2] for field in fields[:2])
+        keys = [key for key in self._keyring.honoured(now) if key.id == name]
+        if not keys:
             return Verdict.UNKNOWN_KEY
-        if not self._seal.fits(key, f"{target[:start]}{_IN_QUERY}{fields[0]}&{fields[1]}", fields[2]):
+        signed = f"{target[:start]}{_IN_QUERY}{fields[0]}&{fields[1]}"
+        if not any(self._seal.fits(key, signed, fields[2]) for key in keys):
             return Verdict.WRONG_SIGNATURE
         if has_dots(rest):
             return Verdict.OTHER_PATH
