@@ -1,21 +1,22 @@
 # The two commands: `make run` shows the main job working, `make test` tests everything.
-# PORT is where `make run` listens; its stand-ins take the four ports after it.
+# PORT is where `make run` listens; its stand-ins take the four ports after it. SIGNING is how it signs (docs/signing.md).
 
 PORT ?= 4900
+SIGNING ?= cloud-cdn
 PYTEST_ARGS ?=
 CHAOS_ARGS ?=
 BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench chaos soak outage build lock \
-	clean run-environment environment
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench fuzz chaos soak outage \
+	build lock clean run-environment environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: run-environment ## start everything on loopback and show an upload becoming playable (PORT=4900)
-	@$(BIN)/streaming-service dev --port $(PORT)
+	@$(BIN)/streaming-service dev --port $(PORT) --signing $(SIGNING)
 
 test: environment ## every test; starts by itself what it needs
 	$(TESTS) tests
@@ -47,6 +48,9 @@ typecheck: environment ## pyright, strict
 
 bench: environment ## the figures of docs/figures.md that this machine can print
 	$(BIN)/python -m bench
+
+fuzz: environment ## a million forged requests at every signature check, and rotations of its keys
+	$(BIN)/python -m bench.fuzz_signing
 
 chaos: environment ## kill the worker at every moment, on sqlite and postgres: CHAOS_ARGS=--quick
 	$(BIN)/python -m chaos $(CHAOS_ARGS)

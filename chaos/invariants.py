@@ -21,7 +21,7 @@ from streaming_service.devkit.platform.inbox import Received
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.notification import Endpoint, Notifier, is_about_origin
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import SignedManifest, render_body
 from streaming_service.domain.state import Status
 
 # The audit topic is no HTTP receiver, and is not configured here.
@@ -169,7 +169,7 @@ def _receipts(world: World, found: Found) -> Iterable[str]:
             yield f"{what} is {delivery.state}"
         if not any(item.status and 200 <= item.status < 300 for item in copies):
             yield f"{what} was never received"
-        body = _unsigned(render_body(notification, lambda path, base: (f"{base or CDN}{path}", "")))
+        body = _unsigned(render_body(notification, lambda path, base: SignedManifest(f"{base or CDN}{path}", "")))
         if any(_unsigned(item.body) != body for item in copies):
             yield f"{what} was received with other facts: {[_unsigned(item.body) for item in copies]}, not {body}"
 

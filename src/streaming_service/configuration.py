@@ -13,10 +13,12 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from streaming_service.domain.signing.keyring import CLOUD_CDN_KEY_BYTES, STRONG_KEY_BYTES
+from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
-Role = Literal["api", "worker", "store"]
+Role = Literal["api", "worker", "store", "signing"]
 
 _OR_DRY_RUN = "(or set DRY_RUN_PROVISIONING=true)"
 
@@ -31,6 +33,8 @@ def require(settings: Settings, *roles: Role) -> Settings:
 def _needs(settings: Settings, role: Role) -> dict[str, str]:
     """Variable → why this role cannot do without it."""
     needs: dict[str, str] = {}
+    if role == "signing":
+        return {"CDN_SIGNING_SECRET": _signing_secret(settings)}
     if settings.channel_repository_backend == "postgres":
         needs["POSTGRES_DSN"] = "CHANNEL_REPOSITORY_BACKEND is postgres"
     if settings.channel_repository_backend == "firestore":
@@ -38,13 +42,21 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
     if role == "store":
         return needs
     needs["CDN_BASE_URL"] = "manifests are served from it"
-    needs["CDN_SIGNING_SECRET"] = "manifest URLs are signed with it (openssl rand 16 | basenc --base64url)"
+    needs["CDN_SIGNING_SECRET"] = _signing_secret(settings)
     if settings.ome_manifest_mount and settings.manifest_mount is None:
         needs["GCS_MANIFEST_BUCKET"] = "OME_MANIFEST_MOUNT is set, and its files are looked at (or set MANIFEST_MOUNT)"
     needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
     if not settings.dry_run_provisioning:
         needs["OME_PLAYBACK_BASE_URL"] = f"channels play there {_OR_DRY_RUN}"
     return needs | (_api_needs(settings) if role == "api" else _worker_needs(settings))
+
+
+def _signing_secret(settings: Settings) -> str:
+    if settings.cdn_signing_scheme is Scheme.OME:
+        return "manifest URLs are signed with it (<SecretKey> of <SignedPolicy> in OME's Server.xml)"
+    cloud_cdn = settings.cdn_signing_scheme in {Scheme.CLOUD_CDN, Scheme.CLOUD_CDN_COOKIE}
+    length = CLOUD_CDN_KEY_BYTES if cloud_cdn else STRONG_KEY_BYTES
+    return f"manifest URLs are signed with it (openssl rand {length} | basenc --base64url)"
 
 
 def _api_needs(settings: Settings) -> dict[str, str]:
@@ -108,15 +120,28 @@ def load(
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        problems += [_sentence(item) for item in wrong]
-        names = {str(item["loc"][0]).upper() for item in wrong}
+        problems += [_sentence(item) for item in _wrong(error)]
+        settings, names = _without_wrong(values, error)
         named |= names
-        settings = Settings.model_validate({name: value for name, value in values.items() if name not in names})
     problems += [sentence for name, sentence in _missing(settings, roles).items() if name not in named]
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _without_wrong(values: Mapping[str, str], error: ValidationError) -> tuple[Settings, set[str]]:
+    """The settings of what is right, and the names that were left out. What depends on a wrong variable, as a key does
+    on its scheme, may be wrong without it, and is left out without a word."""
+    names = {str(item["loc"][0]).upper() for item in _wrong(error)}
+    try:
+        return Settings.model_validate({name: value for name, value in values.items() if name not in names}), names
+    except ValidationError as more:
+        settings, others = _without_wrong({name: value for name, value in values.items() if name not in names}, more)
+        return settings, names | others
+
+
+def _wrong(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)
 
 
 def origins(

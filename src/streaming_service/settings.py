@@ -1,15 +1,16 @@
 """Every environment variable and what it means. How they are read, and what a role needs: `configuration.py`."""
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
-from streaming_service.domain.signing.cloud_cdn import KEY_BYTES
-from streaming_service.domain.signing.keyring import decode_key
+from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, parse_retired
+from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
 from streaming_service.errors import InvalidInput
 
@@ -187,9 +188,34 @@ class Settings(BaseModel):
     # -- CDN
     cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
     cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")
-    cdn_signing_scheme: Literal["cloud-cdn"] = Field("cloud-cdn", description="How manifest URLs are signed.")
-    cdn_signing_secret: SecretStr | None = Field(None, description="128-bit key, base64url: the active signing key.")
-    cdn_signing_key_id: str = Field("primary", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Its name at the CDN.")
+    cdn_signing_scheme: Scheme = Field(
+        Scheme.CLOUD_CDN, description="How URLs are signed: cloud-cdn, cloud-cdn-cookie, media-cdn, ome or hmac."
+    )
+    cdn_signing_secret: SecretStr | None = Field(
+        None, description="The active key, base64url: 16 bytes for Cloud CDN, otherwise 32; for ome OME's <SecretKey>."
+    )
+    cdn_signing_key_id: str = Field(
+        "primary", pattern=KEY_ID, description="Its name at the CDN; for media-cdn the keyset's."
+    )
+    cdn_signing_next_key_id: str = Field("next", pattern=KEY_ID, description="Name of the key that will sign next.")
+    cdn_signing_next_secret: SecretStr | None = Field(
+        None, description="The key itself. It verifies already, so that edges can learn of it first."
+    )
+    cdn_signing_retired_keys: SecretStr | None = Field(
+        None, description="Keys that only verify, id=secret@2026-01-02T03:04:05Z, comma separated."
+    )
+    cdn_cache_key_secret: SecretStr | None = Field(
+        None, description="Cache keys are made with it; unset: with the active key, so that a rotation changes them."
+    )
+    cdn_cookie_domain: str = Field(
+        "", pattern=r"^[A-Za-z0-9.-]*$", description="Parent domain that cloud-cdn-cookie sets; empty: the CDN's host."
+    )
+    cdn_media_algorithm: Literal["ed25519", "hmac-sha256"] = Field(
+        "ed25519", description="How media-cdn signs; with ed25519 the secrets are private keys."
+    )
+    cdn_media_place: Literal["path", "query"] = Field(
+        "path", description="Where media-cdn puts the grant; relative addresses inherit a path."
+    )
     signed_url_ttl_seconds: int = Field(300, ge=10, le=86_400, description="How long a signed URL is good for.")
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
@@ -239,11 +265,23 @@ class Settings(BaseModel):
         parse_networks(value)
         return value
 
-    @field_validator("cdn_signing_secret")
+    @field_validator("cdn_signing_secret", "cdn_signing_next_secret", "cdn_signing_retired_keys")
     @classmethod
-    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            _valid(value.get_secret_value(), lambda text: decode_key(text, "CDN_SIGNING_SECRET", KEY_BYTES))
+    def _check_keys(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        scheme, name = info.data.get("cdn_signing_scheme"), info.field_name or ""
+        text = revealed(value)
+        if not text or scheme is None:  # a scheme that is wrong is named itself, and nobody knows what its keys are
+            return value
+        decode = partial(decode_secret, scheme)
+        active, coming = (str(info.data.get(key)) for key in ("cdn_signing_key_id", "cdn_signing_next_key_id"))
+        own_names = scheme is not Scheme.MEDIA_CDN  # whose keys all go by the name of their keyset
+        if name == "cdn_signing_retired_keys":
+            taken = {active, coming} if info.data.get("cdn_signing_next_secret") else {active}
+            _valid(text, lambda keys: parse_retired(keys, name, decode, taken if own_names else None))
+        else:
+            _valid(text, lambda secret: decode(secret, name))
+            if name == "cdn_signing_next_secret" and own_names and coming == active:
+                raise ValueError("needs a name of its own: CDN_SIGNING_NEXT_KEY_ID is the active key's")
         return value
 
     @field_validator(

@@ -126,9 +126,9 @@ class Watched:
         self.urls = urls
 
 
-async def watch(url: str) -> Watched:
+async def watch(url: str, headers: Mapping[str, str] | None = None) -> Watched:
     """Every variant's init and first media segment, plainly followed: no player adds anything to a URL."""
-    status, body, _ = await fetch(url)
+    status, body, _ = await fetch(url, headers)
     assert status == 200, (status, body[:200])
     master = m3u8.loads(body.decode())
     assert master.is_variant
@@ -139,17 +139,17 @@ async def watch(url: str) -> Watched:
         variant_url = urljoin(url, item.uri)
         width, height = item.stream_info.resolution or (0, 0)
         variants.append((f"{width}x{height}", item.stream_info.bandwidth or 0))
-        status, body, _ = await fetch(variant_url)
+        status, body, _ = await fetch(variant_url, headers)
         assert status == 200, (variant_url, status)
         playlist = m3u8.loads(body.decode())
         segment = next(item for item in playlist.segments if item.uri)
         parts = [urljoin(variant_url, part.uri) for part in (segment.init_section, segment) if part]
         urls += [variant_url, *parts]
-        media[f"{width}x{height}"] = b"".join([await _media(part) for part in parts])
+        media[f"{width}x{height}"] = b"".join([await _media(part, headers) for part in parts])
     return Watched(master, variants, media, urls)
 
 
-async def _media(url: str) -> bytes:
-    status, body, _ = await fetch(url)
+async def _media(url: str, headers: Mapping[str, str] | None) -> bytes:
+    status, body, _ = await fetch(url, headers)
     assert status == 200, (url, status)
     return body

@@ -207,10 +207,15 @@ def test_a_secret_is_never_in_a_message_or_a_listing() -> None:
     assert len(secrets) >= 10
     environ = dict.fromkeys(secrets, PLANTED)
     found = problems(**environ, HTTP_PORT=PLANTED)
-    assert {"CDN_SIGNING_SECRET", "HTTP_PORT"} == set(named(found))
+    keys = {
+        "CDN_SIGNING_SECRET": KEY,
+        "CDN_SIGNING_NEXT_SECRET": KEY,
+        "CDN_SIGNING_RETIRED_KEYS": f"old={KEY}@2026-01-02T03:04:05Z",
+    }
+    assert {*keys, "HTTP_PORT"} == set(named(found))
     assert PLANTED not in str(found)
 
-    environ["CDN_SIGNING_SECRET"] = KEY
+    environ |= keys
     settings = read(**environ)
     assert PLANTED not in repr(settings)
     assert KEY not in repr(settings)

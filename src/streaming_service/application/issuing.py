@@ -1,10 +1,11 @@
-"""Signed manifest URLs for those who are told about a content: callbacks and cache warm-ups."""
+"""Signed manifests for those who are told about a content: callbacks and cache warm-ups."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from streaming_service.domain.clock import to_wire
-from streaming_service.domain.signing.scheme import Signer
+from streaming_service.domain.rendering import SignedManifest
+from streaming_service.domain.signing.scheme import Signer, on_the_wire
 
 
 class ManifestIssuer:
@@ -16,9 +17,10 @@ class ManifestIssuer:
         self._ttl = ttl
         self._time = time
 
-    def issue(self, manifest_path: str, base_url: str | None) -> tuple[str, str]:
-        """A URL that is good from now on, and its expiry on the wire. `base_url` overrides the CDN's."""
+    def issue(self, manifest_path: str, base_url: str | None) -> SignedManifest:
+        """A grant that is good from now on. `base_url` overrides the CDN's."""
         expires = int(self._time()) + self._ttl
-        url = f"{base_url or self._base_url}{manifest_path}"
-        grant = self._signer.sign(url[: url.rindex("/") + 1], expires)
-        return f"{url}?{grant.query}", to_wire(datetime.fromtimestamp(expires, UTC))
+        folder, _, name = f"{base_url or self._base_url}{manifest_path}".rpartition("/")
+        grant = self._signer.sign(f"{folder}/", expires)
+        expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
+        return SignedManifest(grant.url(name), expires_at, on_the_wire(grant.cookies, expires_at))

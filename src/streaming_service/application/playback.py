@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Annotated
 
 import structlog
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
@@ -20,12 +21,17 @@ from streaming_service.domain.access import Refusal, Viewer, check_content, chec
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.ladder import QUALITIES
-from streaming_service.domain.signing.scheme import Signer
+from streaming_service.domain.signing.scheme import Grant, SignedCookie, Signer, on_the_wire
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
+# What each request needs beside the URL. Where the URL says it all there are none, and nothing is said of them.
+Cookies = Annotated[
+    tuple[SignedCookie, ...],
+    Meta(description="To be sent with each request for manifest and media; only with the scheme cloud-cdn-cookie."),
+]
 NOT_READY_RETRY_AFTER = 2
 UNAVAILABLE_RETRY_AFTER = 2
 
@@ -69,14 +75,16 @@ class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
     policy: ManifestPolicy
     drm: ManifestDrm | None = None
     availability: ManifestWindow | None = None
+    cookies: Cookies = ()
 
 
-class SignedPlayback(Struct, rename="camel"):
+class SignedPlayback(Struct, rename="camel", omit_defaults=True):
     """The body of the internal route: where to play, without a viewer."""
 
     playback_url: str
     expires_at: str
     cdn: str
+    cookies: Cookies = ()
 
 
 class PlaybackPolicy(Struct, frozen=True):
@@ -98,14 +106,16 @@ class _Title:
 
     __slots__ = (
         "channel",
+        "cookies",
         "drm",
         "expires",
         "expires_at",
+        "grant",
         "host",
         "loaded_at",
         "playlists",
         "prefix",
-        "query",
+        "urls",
         "window",
     )
 
@@ -114,7 +124,9 @@ class _Title:
         self.loaded_at = loaded_at
         self.expires = 0
         self.expires_at = ""
-        self.query = ""
+        self.grant: Grant | None = None
+        self.cookies: tuple[SignedCookie, ...] = ()
+        self.urls: dict[str, str] = {}
         self.prefix = self.host = ""
         self.playlists: dict[str, str] = {}
         self.drm: ManifestDrm | None = None
@@ -125,9 +137,7 @@ class _Title:
         self.host = base.partition("://")[2].partition("/")[0]
         self.prefix = f"{base}{channel.serving.path}"
         ladder = channel.serving.ladder
-        self.playlists = {
-            quality: f"{self.prefix}{ladder.playlist(quality, policy.playlist)}.m3u8?" for quality in QUALITIES
-        }
+        self.playlists = {quality: f"{ladder.playlist(quality, policy.playlist)}.m3u8" for quality in QUALITIES}
         if channel.spec.drm:
             self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
         if window := channel.spec.availability:
@@ -135,6 +145,23 @@ class _Title:
                 to_wire(window.starts_at) if window.starts_at else None,
                 to_wire(window.ends_at) if window.ends_at else None,
             )
+
+    def granted(self, grant: Grant, expires: int) -> None:
+        """From now on this is what viewers get."""
+        self.grant = grant
+        self.urls = {}
+        self.expires = expires
+        self.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
+        self.cookies = on_the_wire(grant.cookies, self.expires_at)
+
+    def url(self, quality: str) -> str:
+        """The signed address of the quality's playlist, made for the first who asks for it."""
+        url = self.urls.get(quality)
+        if url is None:
+            if self.grant is None:
+                raise RuntimeError("nothing has been granted yet")
+            url = self.urls[quality] = self.grant.url(self.playlists[quality])
+        return url
 
 
 class Playback:
@@ -152,6 +179,7 @@ class Playback:
         self._store = store
         self._viewers = viewers
         self._signer = signer
+        self._binds_session = signer.binds_session
         self._policy = policy
         self._time = time
         self._titles: OrderedDict[str, _Title] = OrderedDict()
@@ -160,9 +188,15 @@ class Playback:
         self._policy_view = ManifestPolicy(policy.cache_control, policy.ttl, failover=False)
 
     async def manifest(
-        self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
+        self,
+        content_id: str,
+        token: str | None,
+        quality: str,
+        claimed_country: str | None,
+        correlation_id: str,
+        session: str | None = None,
     ) -> ManifestAnswer | Refused:
-        """Decide and sign. Raises nothing: whatever fails is a refusal."""
+        """Decide and sign, for this session alone where the scheme can. Raises nothing: whatever fails is a refusal."""
         if not token:
             return Refused(Refusal.NO_TOKEN)
         try:
@@ -192,13 +226,16 @@ class Playback:
             return refused
         self._sign(title, channel, int(seconds))
         return ManifestAnswer(
-            title.playlists[quality] + title.query,
+            self._for_session(title, quality, session)
+            if session and self._binds_session
+            else title.urls.get(quality) or title.url(quality),
             title.expires_at,
             title.host,
             viewer.entitlements,
             self._policy_view,
             title.drm,
             title.window,
+            title.cookies,
         )
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
@@ -214,7 +251,7 @@ class Playback:
         if window and window.ends_at and seconds >= window.ends_at.timestamp():
             return Refused(Refusal.NO_LONGER_AVAILABLE)
         self._sign(title, channel, int(seconds))
-        return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
+        return SignedPlayback(title.url("auto"), title.expires_at, title.host, title.cookies)
 
     @property
     def warm(self) -> bool:
@@ -250,9 +287,11 @@ class Playback:
             # A URL must not outlive the permission it stands for.
             expires = min(expires, int(window.ends_at.timestamp()))
         if expires != title.expires:
-            title.query = self._signer.sign(title.prefix, expires).query
-            title.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
-            title.expires = expires
+            title.granted(self._signer.sign(title.prefix, expires), expires)
+
+    def _for_session(self, title: _Title, quality: str, session: str) -> str:
+        """What only one player may use cannot be shared, so that this is signed each time."""
+        return self._signer.sign(title.prefix, title.expires, session).url(title.playlists[quality])
 
     async def _title(self, content_id: str, now: float) -> _Title:
         title = self._titles.get(content_id)

@@ -5,6 +5,7 @@ from streaming_service.bootstrap.clock import open_clock
 from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.origins import open_origins
 from streaming_service.bootstrap.plans import notifier_of, spec_policy
+from streaming_service.bootstrap.signing import open_signer
 from streaming_service.bootstrap.stores import open_store, store_dsn
 from streaming_service.bootstrap.wiring import Service, open_service, wire
 
@@ -16,6 +17,7 @@ __all__ = [
     "open_ingest_keys",
     "open_origins",
     "open_service",
+    "open_signer",
     "open_store",
     "spec_policy",
     "store_dsn",

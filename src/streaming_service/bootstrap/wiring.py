@@ -59,13 +59,12 @@ from streaming_service.bootstrap.plans import (
     spec_policy,
 )
 from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull_source, push_tokens
+from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.context import correlation_id
 from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.rendering import render_body
-from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
-from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key, decode_key
-from streaming_service.domain.signing.scheme import Signer
+from streaming_service.domain.signing.keyring import cache_key
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
 
@@ -163,9 +162,8 @@ class _Wiring:
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.worker_bell = Bell()
         self.delivery_bell = Bell()
-        secret = revealed(settings.cdn_signing_secret)
-        self.signing_key = decode_key(secret, "CDN_SIGNING_SECRET", KEY_BYTES)
-        self.signer: Signer = CloudCdnSigner(Keyring(SigningKey(settings.cdn_signing_key_id, self.signing_key)))
+        self.cache_secret = cache_secret(settings)
+        self.signer = open_signer(settings)
         self.base_url = settings.cdn_base_url or ""
         self.specs = spec_policy(settings)
         self.notifier = notifier_of(settings)
@@ -271,7 +269,7 @@ class _Wiring:
         )
 
     def cache_key(self, content_id: str, checksum: str) -> str:
-        return cache_key(self.signing_key, content_id, checksum)
+        return cache_key(self.cache_secret, content_id, checksum)
 
     def _caller(
         self,

@@ -13,11 +13,13 @@ from aiohttp import web
 
 from streaming_service.devkit.edge_bucket import EdgeBucket
 from streaming_service.devkit.edge_cache import EdgeCache
+from streaming_service.devkit.edge_forms import CLOUD_CDN, Form
 from streaming_service.devkit.edge_log import EdgeLog, EdgeRequest
 from streaming_service.devkit.edge_proxy import OPEN_TO_BROWSERS, EdgeProxy
 from streaming_service.domain.signing.scheme import Verdict
 
-Verify = Callable[[str, int], Verdict]
+# Absolute URL, Unix seconds, Cookie header → verdict.
+Verify = Callable[[str, int, str], Verdict]
 
 
 class StandInEdge:
@@ -27,9 +29,9 @@ class StandInEdge:
     is a signer's (domain/signing); it gets the absolute URL below `public_base_url` (default: this server's own) and
     never the Host header's, so that a client cannot choose for which host its signature is checked.
 
-    Relative URIs in a playlist do not inherit the query of the playlist's own URL. This edge therefore appends the
-    request's `auth_parameters` to each URI in a playlist. Google Cloud CDN cannot do that: in front of it players
-    append the query themselves (for example in hls.js' xhrSetup), or use the cookie or path form of a grant.
+    `form` says where the scheme's grants stand (`form_of`). Relative URIs in a playlist inherit its path and cookies,
+    but not its query: where the grant is there, this edge appends it to each URI. Google Cloud CDN cannot do that: in
+    front of it players append the query themselves (for example in hls.js' xhrSetup).
 
     With a `bucket_dir`, everything below `/vod/` comes from that folder instead of OME, behind the same door: it is the
     manifest bucket that a CDN would have as its second backend.
@@ -46,7 +48,7 @@ class StandInEdge:
         port: int = 0,
         public_base_url: str | None = None,
         bucket_dir: Path | None = None,
-        auth_parameters: frozenset[str] = frozenset({"URLPrefix", "Expires", "KeyName", "Signature"}),
+        form: Form = CLOUD_CDN,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._verify = verify
@@ -54,7 +56,8 @@ class StandInEdge:
         self._public = public_base_url
         self._now = now
         self._cache = EdgeCache()
-        self._proxy = EdgeProxy(upstream.rstrip("/"), self._cache, auth_parameters, now)
+        self._form = form
+        self._proxy = EdgeProxy(upstream.rstrip("/"), self._cache, now)
         self._bucket = EdgeBucket(bucket_dir) if bucket_dir else None
         self._log = EdgeLog()
         self._runner: web.AppRunner | None = None
@@ -81,13 +84,16 @@ class StandInEdge:
         self._log.count("purges")
         return self._cache.purge(pattern)
 
-    async def warm(self, url: str) -> int:
-        """Fetch a signed URL through this edge, as CDN control's warm-up would. Gives the status."""
+    async def warm(self, url: str, cookies: str = "") -> int:
+        """Fetch a signed URL through this edge, with this Cookie header, as CDN control's warm-up would. Gives the
+        status."""
         target = urlsplit(url)
-        return await self._proxy.fetch(f"{self.url}{target.path}?{target.query}")
+        return await self._proxy.fetch(f"{self.url}{target.path}?{target.query}", cookies)
 
     async def __aenter__(self) -> Self:
         app = web.Application()
+        if self._form.credentials:
+            app.on_response_prepare.append(_allow_credentials)
         app.router.add_get("/_edge", self._status)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, shutdown_timeout=1.0)
@@ -119,25 +125,33 @@ class StandInEdge:
         if request.method == "OPTIONS":  # browsers ask before a Range request; nothing is given away
             return web.Response(status=204, headers=OPEN_TO_BROWSERS)
         path, _, query = request.raw_path.partition("?")
-        verdict = self._judge(path, request.raw_path)
+        asked = self._form.take(path, query, self.public_base_url)
+        verdict = self._judge(path, asked.signed, request.headers.get("cookie", ""))
         if verdict is not Verdict.VALID:
             response, cache = _plain(403, f"403 {verdict}"), ""
         elif request.method not in {"GET", "HEAD"}:
             response, cache = _plain(405, "405 only GET and HEAD"), ""
-        elif self._bucket and self._bucket.holds(path):
-            grant = self._proxy.grant(query)
-            response, cache = await self._bucket.serve(path, grant, self.public_base_url), ""
+        elif self._bucket and self._bucket.holds(asked.path):
+            response, cache = await self._bucket.serve(asked.path, asked.extend, self.public_base_url), ""
         else:
-            response, cache = await self._proxy.serve(request, path, query, self.public_base_url)
-        self._log.add(EdgeRequest(self._now(), request.method, path, verdict, response.status, cache))
+            response, cache = await self._proxy.serve(request, asked, self.public_base_url)
+        self._log.add(EdgeRequest(self._now(), request.method, asked.path, verdict, response.status, cache))
         return response
 
-    def _judge(self, path: str, target: str) -> Verdict:
+    def _judge(self, path: str, signed: str, cookies: str) -> Verdict:
         # An upstream may decode before it resolves dots, so an encoded one must not leave the signed prefix either.
         parts = unquote(path).replace("\\", "/").split("/")
         if not path.startswith("/") or ".." in parts or "." in parts:
             return Verdict.OTHER_PATH
-        return self._verify(self.public_base_url + target, int(self._now()))
+        return self._verify(self.public_base_url + signed, int(self._now()), cookies)
+
+
+async def _allow_credentials(request: web.Request, response: web.StreamResponse) -> None:
+    """A browser sends cookies to another site only when that names the page's own origin."""
+    if origin := request.headers.get("origin"):
+        response.headers["access-control-allow-origin"] = origin
+        response.headers["access-control-allow-credentials"] = "true"
+        response.headers["vary"] = "origin"
 
 
 def _plain(status: int, text: str) -> web.Response:

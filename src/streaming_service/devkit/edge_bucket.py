@@ -1,6 +1,7 @@
 """The edge's second backend: the manifest bucket with its VOD copies, as a folder."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -34,15 +35,15 @@ class EdgeBucket:
         """Is this a path of the bucket's, whether there is something or not?"""
         return unquote(path).startswith(_ROOT)
 
-    async def serve(self, path: str, grant: str, own_base: str) -> web.StreamResponse:
-        """The file, whole or the range that is asked for; a playlist hands `grant` on to its children."""
+    async def serve(self, path: str, extend: Callable[[str], str], own_base: str) -> web.StreamResponse:
+        """The file, whole or the range that is asked for; a playlist's children are `extend`ed with the grant."""
         file = await asyncio.to_thread(self._find, unquote(path))
         playlist = await asyncio.to_thread(_text, file) if file and file.suffix == _PLAYLIST else ""
         if file is None or playlist is None:
             return web.Response(status=404, text="404 not in the bucket\n", headers=OPEN_TO_BROWSERS)
         headers = {"content-type": _TYPES.get(file.suffix, "application/octet-stream"), **OPEN_TO_BROWSERS}
         if file.suffix == _PLAYLIST:
-            text = authorize_children(playlist, grant, own_base)
+            text = authorize_children(playlist, extend, own_base)
             return web.Response(body=text.encode(), headers={**headers, "cache-control": _PLAYLIST_AGE})
         return web.FileResponse(file, headers={**headers, "cache-control": _MEDIA_AGE})
 

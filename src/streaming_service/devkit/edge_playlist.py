@@ -9,17 +9,15 @@ _URI_ATTRIBUTE = re.compile(r'(?<=[:,])URI="([^"]*)"')
 _ABSOLUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
 
-def authorize_children(playlist: str, query: str, own_base: str) -> str:
-    """Append `query` to every URI of a media or multivariant playlist that leads back to this edge.
+def authorize_children(playlist: str, extend: Callable[[str], str], own_base: str) -> str:
+    """Apply `extend` to every URI of a media or multivariant playlist that leads back to this edge.
 
     Those are relative URIs and absolute ones below `own_base`. Any other host must not see the grant.
     """
 
     def signed(uri: str) -> str:
-        if not uri or (_ABSOLUTE.match(uri) and not uri.startswith(own_base.rstrip("/") + "/")):
-            return uri
-        address, mark, fragment = uri.partition("#")
-        return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
+        foreign = _ABSOLUTE.match(uri) and not uri.startswith(own_base.rstrip("/") + "/")
+        return uri if not uri or foreign else extend(uri)
 
     return "".join(_line(line, signed) for line in playlist.splitlines(keepends=True))
 

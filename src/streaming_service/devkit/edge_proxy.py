@@ -7,6 +7,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, D
 from yarl import URL
 
 from streaming_service.devkit.edge_cache import CachedAnswer, EdgeCache, max_age
+from streaming_service.devkit.edge_forms import Carried
 from streaming_service.devkit.edge_playlist import authorize_children
 
 Source = Literal["hit", "miss"]
@@ -21,14 +22,11 @@ _PASSED_ON = ("content-type", "cache-control", "content-range", "accept-ranges",
 
 
 class EdgeProxy:
-    """Answers requests whose signature has been checked. Grants (`auth_parameters`) are not sent upstream."""
+    """Answers requests whose signature has been checked. Their grants are not sent upstream."""
 
-    def __init__(
-        self, upstream: str, cache: EdgeCache, auth_parameters: frozenset[str], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, upstream: str, cache: EdgeCache, now: Callable[[], float]) -> None:
         self._upstream = upstream
         self._cache = cache
-        self._auth_parameters = auth_parameters
         self._now = now
         self._session: ClientSession | None = None
 
@@ -38,26 +36,21 @@ class EdgeProxy:
             await self._session.close()
             self._session = None
 
-    def grant(self, query: str) -> str:
-        """The grant's part of a query, byte for byte."""
-        return self._split(query)[0]
-
-    async def fetch(self, url: str) -> int:
-        """GET a URL, read it to its end, and give the status."""
-        async with self._client().get(URL(url, encoded=True), allow_redirects=False) as answer:
+    async def fetch(self, url: str, cookies: str) -> int:
+        """GET a URL with this Cookie header, read it to its end, and give the status."""
+        headers = {"cookie": cookies} if cookies else {}
+        async with self._client().get(URL(url, encoded=True), headers=headers, allow_redirects=False) as answer:
             await answer.read()
             return answer.status
 
-    async def serve(
-        self, request: web.Request, path: str, query: str, own_base: str
-    ) -> tuple[web.StreamResponse, Source]:
+    async def serve(self, request: web.Request, asked: Carried, own_base: str) -> tuple[web.StreamResponse, Source]:
         """The answer and where it came from. An upstream that does not answer is a 502."""
-        grant, rest = self._split(query)
-        key = f"{path}?{rest}" if rest else path
+        path, extend = asked.path, asked.extend
+        key = f"{path}?{asked.query}" if asked.query else path
         whole = request.method == "GET" and "range" not in request.headers
         cached = self._cache.find(key, self._now()) if whole else None
         if cached:
-            return _response(cached.path, 200, cached.headers, cached.body, grant, own_base), "hit"
+            return _response(cached.path, 200, cached.headers, cached.body, extend, own_base), "hit"
         headers = {"accept-encoding": "identity"}
         if "range" in request.headers:
             headers["range"] = request.headers["range"]
@@ -73,7 +66,7 @@ class EdgeProxy:
             return web.Response(status=502, text=text, headers=OPEN_TO_BROWSERS), "miss"
         if whole:
             self._keep(key, answer, body)
-        return _response(path, answer.status, _headers(answer), body, grant, own_base), "miss"
+        return _response(path, answer.status, _headers(answer), body, extend, own_base), "miss"
 
     async def _stream(
         self, request: web.Request, answer: ClientResponse, key: str, *, whole: bool
@@ -103,12 +96,6 @@ class EdgeProxy:
         if age:
             self._cache.keep(key, CachedAnswer(key.partition("?")[0], body, _headers(answer), self._now() + age))
 
-    def _split(self, query: str) -> tuple[str, str]:
-        """The grant's part of a query and the rest, each byte for byte and in order."""
-        parts = [part for part in query.split("&") if part]
-        grant = [part for part in parts if part.partition("=")[0] in self._auth_parameters]
-        return "&".join(grant), "&".join(part for part in parts if part not in grant)
-
     def _client(self) -> ClientSession:
         if self._session is None:
             self._session = ClientSession(timeout=_TIMEOUT, cookie_jar=DummyCookieJar())
@@ -124,9 +111,11 @@ async def _read(answer: ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _response(path: str, status: int, headers: dict[str, str], body: bytes, grant: str, own_base: str) -> web.Response:
+def _response(
+    path: str, status: int, headers: dict[str, str], body: bytes, extend: Callable[[str], str], own_base: str
+) -> web.Response:
     if status == 200 and _is_playlist(path, headers.get("content-type", "")):
-        body = authorize_children(body.decode(errors="replace"), grant, own_base).encode()
+        body = authorize_children(body.decode(errors="replace"), extend, own_base).encode()
     return web.Response(status=status, body=body, headers=headers)
 
 

@@ -1,13 +1,30 @@
 """The body of each notification, made when it is sent: receivers already speak exactly these shapes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import Endpoint, Notification, is_about_origin
+from streaming_service.domain.signing.scheme import SignedCookie
 
-# Manifest path and the channel's own base URL (None: the configured one) → signed URL and its expiry on the wire.
-Sign = Callable[[str, str | None], tuple[str, str]]
+
+class SignedManifest(NamedTuple):
+    """A manifest's signed URL, its expiry on the wire, and the cookies that it needs, if the scheme has any."""
+
+    url: str
+    expires_at: str
+    cookies: tuple[SignedCookie, ...] = ()
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What a body says beside the URL: nothing, where the URL is all that is needed."""
+        return {"cookies": [msgspec.to_builtins(cookie) for cookie in self.cookies]} if self.cookies else {}
+
+
+# Manifest path and the channel's own base URL (None: the configured one) → the signed manifest.
+Sign = Callable[[str, str | None], SignedManifest]
 
 
 def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
@@ -17,7 +34,8 @@ def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
         case Endpoint.CONTENT_CALLBACK:
             return _content_callback(notification, sign)
         case Endpoint.GATEWAY_WARMUP:
-            return {"manifestUrl": _signed(facts, sign)[0], "cacheKey": facts["cacheKey"]}
+            manifest = _signed(facts, sign)
+            return {"manifestUrl": manifest.url, "cacheKey": facts["cacheKey"], **manifest.extras}
         case Endpoint.CDN_CONTROL:
             return _cdn_control(notification, sign)
         case Endpoint.OBSERVABILITY:
@@ -35,13 +53,14 @@ def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
 
 def _content_callback(notification: Notification, sign: Sign) -> dict[str, Any]:
     facts = notification.facts
-    url, expires_at = _signed(facts, sign)
+    manifest = _signed(facts, sign)
     return {
         "contentId": notification.content_id,
-        "manifestUrl": url,
+        "manifestUrl": manifest.url,
         "channelId": facts["channelId"],
-        "expiresAt": expires_at,
+        "expiresAt": manifest.expires_at,
         "checksum": facts["checksum"],
+        **manifest.extras,
     }
 
 
@@ -49,7 +68,8 @@ def _cdn_control(notification: Notification, sign: Sign) -> dict[str, Any]:
     facts = notification.facts
     match notification.topic:
         case "cdn.warmup":
-            return {"url": _signed(facts, sign)[0]}
+            manifest = _signed(facts, sign)
+            return {"url": manifest.url, **manifest.extras}
         case "cdn.failover":
             return {"path": facts["path"], "ingestRegion": facts["ingestRegion"]}
         case _:
@@ -106,5 +126,5 @@ def _about(notification: Notification) -> dict[str, Any]:
     return {} if is_about_origin(notification) else {"contentId": notification.content_id}
 
 
-def _signed(facts: Mapping[str, Any], sign: Sign) -> tuple[str, str]:
+def _signed(facts: Mapping[str, Any], sign: Sign) -> SignedManifest:
     return sign(facts["manifestPath"], facts.get("baseUrl"))

@@ -97,11 +97,14 @@ def dev(
     port: Annotated[int, typer.Option(help="The API's; the stand-ins take the four after it.")] = 4900,
     directory: Annotated[Path, typer.Option(help="State of the stack.")] = Path("var/dev"),
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the state of the last run.")] = False,
+    signing: Annotated[
+        str, typer.Option(help="How URLs are signed: cloud-cdn, cloud-cdn-cookie, media-cdn, ome or hmac.")
+    ] = "cloud-cdn",
 ) -> None:
     """Run the service and stand-ins for everything around it on loopback, and show a sample upload."""
     from streaming_service.entrypoints.dev.command import run_dev
 
-    _run(run_dev(port, directory, keep=keep))
+    _run(run_dev(port, directory, keep=keep, scheme=signing))
 
 
 @app.command()
@@ -115,6 +118,39 @@ def publish(
     from streaming_service.entrypoints.dev.command import run_publish
 
     _run(run_publish(file, directory, content_id, classification.upper()))
+
+
+@app.command()
+def sign(
+    url: Annotated[str, typer.Argument(help="What to sign: an absolute URL, or a path below CDN_BASE_URL.")],
+    prefix: Annotated[str | None, typer.Option(help="Grant all below it; the folder of URL if not given.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Grant this URL alone, where the scheme can.")] = False,
+    ttl: Annotated[
+        int | None, typer.Option(min=1, max=31_536_000, help="Seconds; SIGNED_URL_TTL_SECONDS if not given.")
+    ] = None,
+    session: Annotated[str, typer.Option(help="Grant it to this session alone, where the scheme can.")] = "",
+    as_json: Json = False,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """Sign a URL as the service does, with the active key."""
+    from streaming_service.entrypoints.signing import sign_url
+
+    sign_url(env_file, url, prefix=prefix, ttl=ttl, session=session, exact=exact, as_json=as_json)
+
+
+@app.command()
+def verify(
+    url: Annotated[str, typer.Argument(help="A whole URL, in quotes.")],
+    cookie: Annotated[str, typer.Option(help="The Cookie header, for cloud-cdn-cookie: name=value.")] = "",
+    at: Annotated[str | None, typer.Option(help="As of this moment, 2026-01-02T03:04:05Z; now if not given.")] = None,
+    as_json: Json = False,
+    env_file: EnvFile = _ENV,
+) -> None:
+    """Say what an edge with our keys finds out about a URL; exit code 0 only if it would serve it."""
+    from streaming_service.entrypoints.signing import verify_url
+
+    if not verify_url(env_file, url, cookies=cookie, at=at, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @channels_app.command("list")

@@ -34,6 +34,7 @@ from streaming_service.domain.notification import Cause, Endpoint, Notifier
 from streaming_service.domain.placement import stream_name
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key
+from streaming_service.domain.signing.scheme import Signer
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.spec import ChannelSpec
 from streaming_service.domain.state import Failure
@@ -193,7 +194,9 @@ def manifest_path(channel: Channel) -> str:
     )
 
 
-def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], **changes: Any) -> ApiContext:
+def make_api(
+    store: FallibleStore, viewers: Viewers, published: list[Message], signer: Signer | None = None, **changes: Any
+) -> ApiContext:
     """Real use cases over this store."""
     metrics, clock = Metrics(), WallClock()
     notifier = Notifier(frozenset({Endpoint.CDN_CONTROL, Endpoint.BIGQUERY}))
@@ -230,7 +233,7 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
     playback = Playback(
         store=store,
         viewers=Introspector(viewers, time=time.time, meter=metrics),
-        signer=CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
+        signer=signer or CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
         policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master"),
         time=time.time,
     )
@@ -283,10 +286,11 @@ def make_api(store: FallibleStore, viewers: Viewers, published: list[Message], *
 
 
 @asynccontextmanager
-async def serving(**changes: Any) -> AsyncGenerator[Harness]:
-    """A running API; `changes` replace fields of its context."""
+async def serving(signer: Signer | None = None, **changes: Any) -> AsyncGenerator[Harness]:
+    """A running API that signs with Cloud CDN's prefixes unless told otherwise; `changes` replace fields of its
+    context."""
     store, viewers, published = FallibleStore(), Viewers(), list[Message]()
-    api = make_api(store, viewers, published, **changes)
+    api = make_api(store, viewers, published, signer, **changes)
     server = HttpServer(build_app(api), "127.0.0.1", 0, grace_seconds=5)
     await server.start()
     try:

@@ -7,6 +7,8 @@ class Actions:
     def __init__(self) -> None:
         self.purged: list[str] = []
         self.warmed: list[str] = []
+        self.cookies: list[str] = []
 
-    async def warm(self, url: str) -> None:
+    async def warm(self, url: str, cookies: str) -> None:
         self.warmed.append(url)
+        self.cookies.append(cookies)

@@ -11,7 +11,8 @@ from streaming_service.adapters.webhooks import HttpCourier, Route
 from streaming_service.application.ports import Clock, Receipt
 from streaming_service.devkit.platform import Signed, StandInPlatform
 from streaming_service.domain.notification import Endpoint, Notification
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import Sign, SignedManifest, render_body
+from streaming_service.domain.signing.scheme import SignedCookie
 from tests.integration.platform.actions import Actions
 
 pytestmark = pytest.mark.anyio
@@ -37,11 +38,18 @@ DEBTS = [
 ]
 
 
-def sign(path: str, base: str | None) -> tuple[str, str]:
-    return f"{base or 'https://cdn.test'}{path}?signed", "2026-01-02T03:09:05.000Z"
+def sign(path: str, base: str | None) -> SignedManifest:
+    return SignedManifest(f"{base or 'https://cdn.test'}{path}?signed", "2026-01-02T03:09:05.000Z")
 
 
-async def send(courier: HttpCourier, endpoint: Endpoint, topic: str) -> Receipt:
+def sign_by_cookie(path: str, base: str | None) -> SignedManifest:
+    cookie = SignedCookie(
+        "Cloud-CDN-Cookie", "URLPrefix=a:Signature=b=", "cdn.test", "/reels/s-1/", "2026-01-02T03:09:05.000Z"
+    )
+    return SignedManifest(f"{base or 'https://cdn.test'}{path}", cookie.expires, (cookie,))
+
+
+async def send(courier: HttpCourier, endpoint: Endpoint, topic: str, sign: Sign = sign) -> Receipt:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     notification = Notification("n-1", endpoint, topic, "content-1", moment, FACTS, "c-1")
     return await courier.deliver(notification, render_body(notification, sign))
@@ -66,6 +74,14 @@ async def test_cdn_control_acts(courier: HttpCourier, actions: Actions) -> None:
 
     assert actions.purged == ["/reels/s-1/"]
     assert actions.warmed == ["https://cdn.test/reels/s-1/master.m3u8?signed"]
+    assert actions.cookies == [""]
+
+
+async def test_a_warm_up_has_the_cookies_that_it_needs(courier: HttpCourier, actions: Actions) -> None:
+    await send(courier, Endpoint.CDN_CONTROL, "cdn.warmup", sign_by_cookie)
+
+    assert actions.warmed == ["https://cdn.test/reels/s-1/master.m3u8"]
+    assert actions.cookies == ["Cloud-CDN-Cookie=URLPrefix=a:Signature=b="]
 
 
 async def test_a_wrong_signature_and_a_wrong_key_are_seen(

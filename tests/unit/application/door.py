@@ -25,6 +25,7 @@ from streaming_service.domain.ladder import Ladder, parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint
 from streaming_service.domain.ome_webhook import Admission
 from streaming_service.domain.placement import stream_name
+from streaming_service.domain.rendering import SignedManifest
 from tests.fakes import NOW, FakeClock, FragileStore
 from tests.placements import placed as put
 
@@ -193,6 +194,6 @@ def videos(answer: dict[str, Any]) -> list[tuple[str, int, int]]:
     return [(item["name"], item["width"], item["height"]) for item in profile["encodes"]["videos"]]
 
 
-def unsigned(path: str, base_url: str | None) -> tuple[str, str]:
+def unsigned(path: str, base_url: str | None) -> SignedManifest:
     """Alerts hold no URLs to sign."""
     raise AssertionError(f"nothing to sign: {path} {base_url}")

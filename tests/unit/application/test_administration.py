@@ -11,6 +11,7 @@ from streaming_service.domain.signing.keyring import Keyring, SigningKey
 from streaming_service.domain.signing.scheme import Verdict
 from streaming_service.errors import InvalidInput, NotFound
 from tests.fakes import NOW
+from tests.signing import FORMS, signer
 from tests.unit.application.world import CAUSE, SPECS, World, content_id, request
 
 pytestmark = pytest.mark.anyio
@@ -102,20 +103,32 @@ async def test_an_overview_counts_everything_and_shows_the_newest_failures_first
 
 
 def test_an_issued_url_is_good_from_now_on_for_the_whole_stream() -> None:
-    signer = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
-    issuer = ManifestIssuer(signer, base_url="https://cdn.example", ttl=300, time=lambda: 1000.5)
-    url, expires_at = issuer.issue("/reels/ss-1/master.m3u8", None)
+    cdn = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
+    issuer = ManifestIssuer(cdn, base_url="https://cdn.example", ttl=300, time=lambda: 1000.5)
+    url, expires_at, cookies = issuer.issue("/reels/ss-1/master.m3u8", None)
 
     assert url.startswith("https://cdn.example/reels/ss-1/master.m3u8?")
-    assert expires_at == "1970-01-01T00:21:40.000Z"
-    assert signer.verify(url, 1299) is Verdict.VALID
-    assert signer.verify(url, 1300) is Verdict.EXPIRED
-    assert signer.verify(url.replace("master.m3u8", "seg_1.m4s"), 1299) is Verdict.VALID
+    assert (expires_at, cookies) == ("1970-01-01T00:21:40.000Z", ())
+    assert cdn.verify(url, 1299) is Verdict.VALID
+    assert cdn.verify(url, 1300) is Verdict.EXPIRED
+    assert cdn.verify(url.replace("master.m3u8", "seg_1.m4s"), 1299) is Verdict.VALID
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whoever_is_told_can_play_under_every_scheme(form: str) -> None:
+    issuer = ManifestIssuer(signer(form), base_url="https://cdn.example", ttl=300, time=lambda: 1000.5)
+    url, expires_at, cookies = issuer.issue("/reels/ss-1/master.m3u8", None)
+    sent = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies)
+
+    assert url.partition("?")[0].endswith("/master.m3u8")
+    assert signer(form).verify(url, 1299, sent) is Verdict.VALID
+    assert signer(form).verify(url, 1300, sent) is Verdict.EXPIRED
+    assert {cookie.expires for cookie in cookies} <= {expires_at}
 
 
 def test_an_issued_url_may_have_a_base_of_its_own() -> None:
-    signer = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
-    issuer = ManifestIssuer(signer, base_url="https://cdn.example", ttl=300, time=lambda: 1000.0)
+    cdn = CloudCdnSigner(Keyring(SigningKey("primary", b"0" * 16)))
+    issuer = ManifestIssuer(cdn, base_url="https://cdn.example", ttl=300, time=lambda: 1000.0)
 
     assert issuer.issue("/reels/ss-1/master.m3u8", "https://other.example/v")[0].startswith(
         "https://other.example/v/reels/ss-1/master.m3u8?"

@@ -2,15 +2,17 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from streaming_service.application.playback import ManifestAnswer, Refused
+from streaming_service.application.playback import ManifestAnswer, Refused, SignedPlayback
 from streaming_service.domain.access import Refusal
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import AvailabilityWindow, Drm, GeoRestrictions
+from streaming_service.domain.signing.scheme import Cookie, SignedCookie
 from streaming_service.errors import UpstreamRejected, UpstreamUnavailable
 from tests.fakes import NOW
-from tests.unit.application.theatre import HOUR, TOKEN, Theatre, showing
+from tests.unit.application.theatre import HOUR, TOKEN, CountingSigner, Theatre, showing
 from tests.unit.application.world import CAUSE, content_id, request
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +84,40 @@ async def test_the_next_second_has_its_own(theatre: Theatre) -> None:
     await theatre.answer()
 
     assert len(theatre.signer.signed) == 2
+
+
+async def test_every_quality_of_a_second_is_covered_by_one_signature(theatre: Theatre) -> None:
+    urls = {quality: (await theatre.answer(quality=quality)).manifest_url for quality in ("auto", "480p", "360p")}
+
+    assert len(set(urls.values())) == 2
+    assert len(theatre.signer.signed) == 1
+
+
+async def test_a_session_is_signed_only_where_the_scheme_binds_it(theatre: Theatre) -> None:
+    session = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    binding = await showing(CountingSigner(binds_session=True))
+
+    assert (await theatre.answer(session=session)).manifest_url == (await theatre.answer()).manifest_url
+    assert (await binding.answer(session=session)).manifest_url.endswith(f"&session={session}")
+    assert "session" not in (await binding.answer()).manifest_url
+    assert (theatre.signer.sessions, binding.signer.sessions) == ([""], ["", session])
+
+
+async def test_cookies_are_told_with_the_expiry_of_the_url() -> None:
+    theatre = await showing(CountingSigner(cookies=(Cookie("Grant", "a=b", "cdn.example", "/reels/"),)))
+    answer = await theatre.answer()
+    internal = await theatre.playback.internal(content_id())
+
+    assert isinstance(internal, SignedPlayback)
+    assert answer.cookies == internal.cookies
+    assert answer.cookies == (SignedCookie("Grant", "a=b", "cdn.example", "/reels/", answer.expires_at),)
+
+
+async def test_without_cookies_the_answer_does_not_speak_of_them(theatre: Theatre) -> None:
+    internal = await theatre.playback.internal(content_id())
+
+    assert b"cookies" not in msgspec.json.encode(await theatre.answer())
+    assert b"cookies" not in msgspec.json.encode(internal)
 
 
 async def test_a_url_does_not_outlive_the_window() -> None:

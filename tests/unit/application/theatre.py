@@ -5,7 +5,7 @@ from typing import Any
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.playback import ManifestAnswer, Playback, PlaybackPolicy, Refused
-from streaming_service.domain.signing.scheme import Grant, Verdict
+from streaming_service.domain.signing.scheme import Cookie, PrefixGrant, Verdict
 from tests.fakes import NOW, FakeTokenService
 from tests.unit.application.world import World, content_id
 
@@ -16,27 +16,31 @@ HOUR = timedelta(hours=1)
 class CountingSigner:
     """Signs legibly, and counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, binds_session: bool = False, cookies: tuple[Cookie, ...] = ()) -> None:
         self.signed: list[tuple[str, int]] = []
+        self.sessions: list[str] = []
+        self.binds_session = binds_session
+        self._cookies = cookies
 
-    def sign(self, prefix: str, expires: int) -> Grant:
+    def sign(self, prefix: str, expires: int, session: str = "") -> PrefixGrant:
         self.signed.append((prefix, expires))
-        return Grant(f"expires={expires}")
+        self.sessions.append(session)
+        return PrefixGrant(prefix, f"expires={expires}{session and f'&session={session}'}", self._cookies)
 
-    def verify(self, url: str, now: int) -> Verdict:
+    def verify(self, url: str, now: int, cookies: str = "") -> Verdict:
         raise NotImplementedError
 
 
 class Theatre:
     """A world with one content that plays, and the box office."""
 
-    def __init__(self, **policy: Any) -> None:
+    def __init__(self, signer: CountingSigner | None = None, **policy: Any) -> None:
         self.world = World()
         self.clock = self.world.clock
         self.store = self.world.store
         self.tokens = FakeTokenService()
         self.tokens.knows(TOKEN)
-        self.signer = CountingSigner()
+        self.signer = signer or CountingSigner()
         self.playback = Playback(
             store=self.store,
             viewers=Introspector(self.tokens, time=self.clock.time, meter=self.world.meter),
@@ -46,9 +50,14 @@ class Theatre:
         )
 
     async def ask(
-        self, quality: str = "auto", country: str | None = None, number: int = 1, token: str | None = TOKEN
+        self,
+        quality: str = "auto",
+        country: str | None = None,
+        number: int = 1,
+        token: str | None = TOKEN,
+        session: str | None = None,
     ) -> ManifestAnswer | Refused:
-        return await self.playback.manifest(content_id(number), token, quality, country, "correlation-1")
+        return await self.playback.manifest(content_id(number), token, quality, country, "correlation-1", session)
 
     async def answer(self, **question: Any) -> ManifestAnswer:
         answer = await self.ask(**question)
@@ -61,9 +70,9 @@ class Theatre:
         return refused
 
 
-async def showing(**changes: Any) -> Theatre:
+async def showing(signer: CountingSigner | None = None, **changes: Any) -> Theatre:
     """A theatre whose content has these properties."""
-    theatre = Theatre()
+    theatre = Theatre(signer)
     await theatre.world.playing(1, **changes)
     theatre.clock.moment = NOW + HOUR
     return theatre

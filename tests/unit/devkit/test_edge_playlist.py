@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming_service.devkit.edge_forms import appending
 from streaming_service.devkit.edge_playlist import authorize_children
 
 GRANT = "URLPrefix=a==&Expires=1&KeyName=k&Signature=s-_="
@@ -43,7 +44,7 @@ https://elsewhere.example/seg_3.m4s\r
 
 
 def test_a_multivariant_playlist() -> None:
-    assert authorize_children(MULTIVARIANT, GRANT, BASE).splitlines() == [
+    assert authorize_children(MULTIVARIANT, appending(GRANT), BASE).splitlines() == [
         "#EXTM3U",
         "#EXT-X-VERSION:10",
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",URI="chunklist_1.m3u8?session=1&{GRANT}"',
@@ -57,7 +58,7 @@ def test_a_multivariant_playlist() -> None:
 
 
 def test_a_media_playlist() -> None:
-    lines = authorize_children(MEDIA, GRANT, BASE).split("\r\n")
+    lines = authorize_children(MEDIA, appending(GRANT), BASE).split("\r\n")
 
     assert f'#EXT-X-MAP:URI="init.m4s?{GRANT}",BYTERANGE="10@0"' in lines
     assert '#EXT-X-KEY:METHOD=AES-128,URI="https://keys.example/k",IV=0x1' in lines
@@ -72,7 +73,7 @@ def test_a_media_playlist() -> None:
 
 
 def test_a_reader_of_playlists_finds_the_grants() -> None:
-    playlist = m3u8.loads(authorize_children(MULTIVARIANT, GRANT, BASE))
+    playlist = m3u8.loads(authorize_children(MULTIVARIANT, appending(GRANT), BASE))
 
     assert [item.uri for item in playlist.playlists] == [
         f"chunklist_0.m3u8?{GRANT}",
@@ -85,9 +86,9 @@ def test_a_reader_of_playlists_finds_the_grants() -> None:
     "uri", ["http://127.0.0.1:49991/a", "http://127.0.0.1:4999", "data:text/plain,x", "HTTPS://x/"]
 )
 def test_other_hosts_never_see_a_grant(uri: str) -> None:
-    assert authorize_children(uri, GRANT, BASE) == uri
+    assert authorize_children(uri, appending(GRANT), BASE) == uri
 
 
 @given(st.text())
 def test_no_text_loses_or_gains_a_line(text: str) -> None:
-    assert len(authorize_children(text, GRANT, BASE).splitlines()) == len(text.splitlines())
+    assert len(authorize_children(text, appending(GRANT), BASE).splitlines()) == len(text.splitlines())

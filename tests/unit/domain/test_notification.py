@@ -20,7 +20,7 @@ from streaming_service.domain.notification import (
     Severity,
     next_attempt,
 )
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import SignedManifest, render_body
 from streaming_service.domain.spec import ChannelSpec
 from streaming_service.domain.state import Failure
 
@@ -121,7 +121,7 @@ def test_a_rotation_is_among_the_failovers_of_the_analytics_and_moves_no_traffic
 
     (failover,) = [item for item in notifications if item.topic == "cdn.failover"]
     assert failover.endpoint is Endpoint.BIGQUERY
-    payload = render_body(failover, lambda path, base: (f"{base}{path}", "soon"))["payload"]
+    payload = render_body(failover, lambda path, base: SignedManifest(f"{base}{path}", "soon"))["payload"]
     assert (payload["trigger"], payload["promoted"]) == ("ingest-rotation", False)
     assert "digest" not in str(notifications)
     assert len({item.id for item in notifications}) == len(notifications) == 5
@@ -137,7 +137,7 @@ def test_every_debt_can_be_rendered_and_says_when_it_happened_and_for_whom(chann
         *EVERYBODY.ingest_rotated(rotated(channel, "digest", NOW, timedelta(0)), paths, CAUSE, NOW),
     )
     for debt in debts:
-        assert render_body(debt, lambda path, base: (f"{base}{path}", "soon"))
+        assert render_body(debt, lambda path, base: SignedManifest(f"{base}{path}", "soon"))
         assert (debt.correlation_id, debt.occurred_at, debt.content_id) == ("c-1", NOW, channel.content_id)
         assert debt.facts["occurredAt"] == "2026-01-02T03:04:05.000Z"
 

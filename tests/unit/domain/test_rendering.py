@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from streaming_service.domain.notification import Endpoint, Notification, Severity, about_origin
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import SignedManifest, render_body
+from streaming_service.domain.signing.scheme import SignedCookie
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
 READY = {
@@ -20,8 +21,8 @@ READY = {
 }
 
 
-def sign(path: str, base: str | None) -> tuple[str, str]:
-    return f"{base or 'https://default.example'}{path}?signed", "2026-01-02T03:09:05.678Z"
+def sign(path: str, base: str | None) -> SignedManifest:
+    return SignedManifest(f"{base or 'https://default.example'}{path}?signed", "2026-01-02T03:09:05.678Z")
 
 
 def render(endpoint: Endpoint, topic: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +50,32 @@ def test_gateway_warmup() -> None:
         "manifestUrl": "https://cdn.example/reels/sid-1/master.m3u8?signed",
         "cacheKey": "key",
     }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "topic"),
+    [
+        (Endpoint.CONTENT_CALLBACK, "stream.provisioned"),
+        (Endpoint.GATEWAY_WARMUP, "stream.provisioned"),
+        (Endpoint.CDN_CONTROL, "cdn.warmup"),
+    ],
+)
+def test_who_is_given_a_url_is_given_the_cookies_that_it_needs(endpoint: Endpoint, topic: str) -> None:
+    cookie = SignedCookie("Cloud-CDN-Cookie", "URLPrefix=…", "cdn.example", "/reels/sid-1/", "2026-01-02T03:09:05.678Z")
+
+    def sign_by_cookie(path: str, base: str | None) -> SignedManifest:
+        return SignedManifest(f"{base}{path}", cookie.expires, (cookie,))
+
+    body = render_body(Notification("n-1", endpoint, topic, "content-1", MOMENT, READY), sign_by_cookie)
+    assert body["cookies"] == [
+        {
+            "name": "Cloud-CDN-Cookie",
+            "value": "URLPrefix=…",
+            "domain": "cdn.example",
+            "path": "/reels/sid-1/",
+            "expires": "2026-01-02T03:09:05.678Z",
+        }
+    ]
 
 
 @pytest.mark.parametrize(

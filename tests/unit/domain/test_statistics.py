@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streaming_service.domain.notification import Endpoint
-from streaming_service.domain.rendering import render_body
+from streaming_service.domain.rendering import SignedManifest, render_body
 from streaming_service.domain.statistics import ChannelReading, OriginReading, envelopes
 from tests.fakes import NOW
 
@@ -23,7 +23,7 @@ READING = OriginReading(
 
 
 def bodies(reading: OriginReading) -> list[dict[str, Any]]:
-    def sign(path: str, base: str | None) -> tuple[str, str]:
+    def sign(path: str, base: str | None) -> SignedManifest:
         raise NotImplementedError
 
     return [render_body(envelope, sign) for envelope in envelopes(reading, NOW, 60)]

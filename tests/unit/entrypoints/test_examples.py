@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from streaming_service.application.playback import ManifestAnswer, SignedPlayback
+from streaming_service.domain.signing.scheme import SignedCookie
 from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
@@ -17,6 +18,7 @@ from streaming_service.entrypoints.http.views import ChannelView
 TYPES: tuple[type[msgspec.Struct], ...] = (
     ManifestAnswer,
     SignedPlayback,
+    SignedCookie,
     ChannelView,
     ChannelList,
     HistoryView,

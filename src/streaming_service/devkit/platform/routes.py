@@ -23,7 +23,8 @@ BIGQUERY = "/bigquery"
 Body = Mapping[str, Any]
 Answer = tuple[int, Any]
 OnPurge = Callable[[str], object]
-OnWarmup = Callable[[str], Awaitable[object]]
+# The URL to warm, and the Cookie header that it needs, if any.
+OnWarmup = Callable[[str, str], Awaitable[object]]
 
 
 class Route(Struct, frozen=True):
@@ -81,7 +82,8 @@ class Routes:
 
     async def _warm_up(self, body: Body) -> Answer:
         if self._on_warmup:
-            await self._on_warmup(str(body["url"]))
+            cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in body.get("cookies", ()))
+            await self._on_warmup(str(body["url"]), cookies)
         return await _accept(body)
 
     async def _validate(self, body: Body) -> Answer:

@@ -26,8 +26,8 @@ class StandInPlatform:
 
     auth_token, content_token, cdn_token: the bearer tokens that introspection, catalog and CDN control insist on
     (None: they let everybody in). webhook_secret: check Standard Webhooks signatures and note the result; a wrong one
-    is not refused, so that it can be seen. on_purge gets each purged path, on_warmup each URL to warm. Port 0 takes a
-    free one; a taken one raises OSError when the context is entered.
+    is not refused, so that it can be seen. on_purge gets each purged path, on_warmup each URL to warm with the Cookie
+    header that it needs. Port 0 takes a free one; a taken one raises OSError when the context is entered.
     """
 
     def __init__(

@@ -1,62 +1,94 @@
-"""Google Cloud CDN signed URL prefixes.
+"""Google Cloud CDN signed URLs and signed URL prefixes.
 
-Algorithm: https://cloud.google.com/cdn/docs/using-signed-urls#programmatically_creating_signed_urls_with_a_url_prefix
-HMAC-SHA1 over `URLPrefix=…&Expires=…&KeyName=…`, base64url with padding, a 128-bit key.
+Algorithm: https://cloud.google.com/cdn/docs/using-signed-urls#programmatically_creating_signed_urls
+HMAC-SHA1 over `URLPrefix=…&Expires=…&KeyName=…`, base64url with padding, a 128-bit key. A signed URL without a prefix
+is signed whole, up to and including its `KeyName`.
 """
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hashlib import sha1
-from urllib.parse import unquote
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 
-from streaming_service.domain.signing.keyring import Keyring, SigningKey
-from streaming_service.domain.signing.scheme import Grant, Verdict
+from streaming_service.domain.signing.forms import decode_text, in_time, is_below
+from streaming_service.domain.signing.keyring import CLOUD_CDN_KEY_BYTES, Keyring, SigningKey
+from streaming_service.domain.signing.scheme import PrefixGrant, Verdict
 
-KEY_BYTES = 16
+KEY_BYTES = CLOUD_CDN_KEY_BYTES
+FIELDS = ["URLPrefix", "Expires", "KeyName", "Signature"]
 
 
 class CloudCdnSigner:
     """`URLPrefix, Expires, KeyName, Signature` as query parameters."""
 
+    binds_session = False
+
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def sign(self, prefix: str, expires: int) -> Grant:
+    def sign(self, prefix: str, expires: int, session: str = "") -> PrefixGrant:
         """Grant every URL below `prefix` until `expires`."""
-        key = self._keyring.active
-        encoded = urlsafe_b64encode(prefix.encode()).decode()
-        policy = f"URLPrefix={encoded}&Expires={expires}&KeyName={key.id}"
-        return Grant(f"{policy}&Signature={_signature(key, policy)}")
+        del session
+        return PrefixGrant(prefix, seal_prefix(self._keyring.active, prefix, expires, "&"))
 
-    def verify(self, url: str, now: int) -> Verdict:
-        """Check the four parameters as the CDN does: they must stand together, in this order."""
+    def sign_url(self, url: str, expires: int) -> str:
+        """Grant this URL alone."""
+        key = self._keyring.active
+        policy = f"{url}{'&' if '?' in url else '?'}Expires={expires}&KeyName={key.id}"
+        return f"{policy}&Signature={_signature(key, policy)}"
+
+    def verify(self, url: str, now: int, cookies: str = "") -> Verdict:
+        """Check the parameters as the CDN does: they must stand together, in this order."""
+        del cookies
         target, _, query = url.partition("?")
-        if not query.isascii():
+        if not url.isascii():
             return Verdict.MALFORMED
-        start = query.find("URLPrefix=")
-        if start < 0 or (start and query[start - 1] != "&"):
+        parts = query.split("&")
+        names = [part.partition("=")[0] for part in parts]
+        if "URLPrefix" in names:
+            start = names.index("URLPrefix")
+            return check_prefix(self._keyring, parts[start : start + 4], "&", target, now)
+        if "Signature" not in names:
             return Verdict.UNSIGNED
-        parts = [part.partition("=") for part in query[start:].split("&")[:4]]
-        if [name for name, _, _ in parts] != ["URLPrefix", "Expires", "KeyName", "Signature"]:
+        return self._check_url(url, parts, names, now)
+
+    def _check_url(self, url: str, parts: Sequence[str], names: Sequence[str], now: int) -> Verdict:
+        if names[-3:] != FIELDS[1:]:
             return Verdict.MALFORMED
-        encoded, expires, key_id, signature = (value for _, _, value in parts)
-        key = self._keyring.find(key_id)
+        expires, key_id, signature = (part.partition("=")[2] for part in parts[-3:])
+        key = self._keyring.find(key_id, now)
         if key is None:
             return Verdict.UNKNOWN_KEY
-        policy = f"URLPrefix={encoded}&Expires={expires}&KeyName={key_id}"
-        if not hmac.compare_digest(_signature(key, policy).encode(), signature.encode()):
+        if not _is_signed(key, url.rpartition("&")[0], signature):
             return Verdict.WRONG_SIGNATURE
-        # Signed by us from here on, so both decode; the prefix ends in "/" and so cannot match a sibling's name.
-        if not _is_below(target, urlsafe_b64decode(encoded).decode()):
-            return Verdict.OTHER_PATH
-        return Verdict.VALID if int(expires) > now else Verdict.EXPIRED
+        return in_time(expires, now)
 
 
-def _is_below(target: str, prefix: str) -> bool:
-    """A server may decode %-escapes and take a backslash for a slash before it walks the path: so do we."""
-    path = unquote(target.removeprefix(prefix)).replace("\\", "/")
-    return target.startswith(prefix) and not any(part in {".", ".."} for part in path.split("/"))
+def seal_prefix(key: SigningKey, prefix: str, expires: int, joint: str) -> str:
+    """The four fields, joined by `joint`: `&` in a query, `:` in a cookie."""
+    encoded = urlsafe_b64encode(prefix.encode()).decode()
+    policy = joint.join((f"URLPrefix={encoded}", f"Expires={expires}", f"KeyName={key.id}"))
+    return f"{policy}{joint}Signature={_signature(key, policy)}"
+
+
+def check_prefix(keyring: Keyring, fields: Sequence[str], joint: str, target: str, now: int) -> Verdict:
+    """Do the four fields, all of them ASCII, grant `target` (a URL without its query) at `now`?"""
+    if [field.partition("=")[0] for field in fields] != FIELDS:
+        return Verdict.MALFORMED
+    encoded, expires, key_id, signature = (field.partition("=")[2] for field in fields)
+    key = keyring.find(key_id, now)
+    if key is None:
+        return Verdict.UNKNOWN_KEY
+    if not _is_signed(key, joint.join(fields[:3]), signature):
+        return Verdict.WRONG_SIGNATURE
+    prefix = decode_text(encoded)
+    if prefix is None:
+        return Verdict.MALFORMED
+    return in_time(expires, now) if is_below(target, prefix) else Verdict.OTHER_PATH
+
+
+def _is_signed(key: SigningKey, policy: str, signature: str) -> bool:
+    return hmac.compare_digest(_signature(key, policy).encode(), signature.encode())
 
 
 def _signature(key: SigningKey, policy: str) -> str:
-    return urlsafe_b64encode(hmac.new(key.secret, policy.encode(), sha1).digest()).decode()
+    return urlsafe_b64encode(hmac.digest(key.secret, policy.encode(), "sha1")).decode()

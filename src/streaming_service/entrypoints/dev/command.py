@@ -9,15 +9,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streaming_service.adapters.transport import AiohttpTransport
+from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.entrypoints.dev.publish import Publisher, Upload
 from streaming_service.entrypoints.dev.stack import VIEWER_TOKEN, StackInfo, read_info, running_stack, sample_clip
+from streaming_service.errors import InvalidInput
 from streaming_service.telemetry import configure_logging
 
 _BOLD, _DIM, _GREEN, _PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[0m"
 
 
-async def run_dev(port: int, directory: Path, *, keep: bool) -> None:
-    """Start the stack, publish the sample, stay until SIGINT or SIGTERM."""
+async def run_dev(port: int, directory: Path, *, keep: bool, scheme: str = Scheme.CLOUD_CDN) -> None:
+    """Start the stack, publish the sample, stay until SIGINT or SIGTERM. Raises InvalidInput for an unknown scheme."""
+    if scheme not in set(Scheme):
+        raise InvalidInput("--signing", f"is not one of {', '.join(Scheme)}")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,7 +31,7 @@ async def run_dev(port: int, directory: Path, *, keep: bool) -> None:
     with log_path.open("w", buffering=1) as log_file, _own_terminal():
         configure_logging("info", "json", log_file)
         sample = await sample_clip(directory)
-        async with running_stack(port, directory, keep=keep) as info:
+        async with running_stack(port, directory, keep=keep, scheme=Scheme(scheme)) as info:
             _introduce(info, log_path)
             shown = asyncio.create_task(_show(info, sample, directory))
             stopped = asyncio.create_task(stop.wait())
@@ -67,8 +71,10 @@ async def _show(info: StackInfo, sample: Path, directory: Path) -> None:
 
 
 async def _publish(info: StackInfo, transport: AiohttpTransport, upload: Upload) -> str:
-    async for state, url in Publisher(info, transport, _say).publish(upload):
-        _print(f"\n{_tint(_BOLD)}{state}: {url}{_tint(_PLAIN)}\n")
+    async for state, playable in Publisher(info, transport, _say).publish(upload):
+        _print(f"\n{_tint(_BOLD)}{state}: {playable.url}{_tint(_PLAIN)}\n")
+        if playable.cookies:
+            _print(f"  {_tint(_DIM)}{'with the header':<16}{_tint(_PLAIN)}Cookie: {playable.cookies}\n")
     return upload.content_id
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -60,6 +60,13 @@ class Upload:
         }
 
 
+class Playable(NamedTuple):
+    """A signed manifest URL, and the Cookie header that it needs, if any."""
+
+    url: str
+    cookies: str
+
+
 class Publisher:
     """Speaks to a stack as its platform would. `say` gets each step as it happens: seconds, what, details."""
 
@@ -69,8 +76,8 @@ class Publisher:
         self._say = say
         self._began = time.monotonic()
 
-    async def publish(self, upload: Upload) -> AsyncGenerator[tuple[str, str]]:
-        """Gives the signed URL that a viewer is handed: as soon as it is `ready`, and when its copy is `published`.
+    async def publish(self, upload: Upload) -> AsyncGenerator[tuple[str, Playable]]:
+        """Gives what a viewer is handed: as soon as it is `ready`, and when its copy is `published`.
 
         Raises StreamingServiceError when it will not play.
         """
@@ -149,10 +156,11 @@ class Publisher:
                 return self._step("notifications waiting", " · ".join(waiting))
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _manifest(self, content_id: str) -> str:
+    async def _manifest(self, content_id: str) -> Playable:
         headers = {"authorization": f"Bearer {VIEWER_TOKEN}"}
         answer = await self._call("GET", f"/v1/streams/{content_id}/manifest", headers=headers)
-        return answer["manifestUrl"]
+        cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in answer.get("cookies", ()))
+        return Playable(answer["manifestUrl"], cookies)
 
     async def _call(
         self, method: str, path: str, body: bytes = b"", *, headers: dict[str, str] | None = None

@@ -12,16 +12,17 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from streaming_service.bootstrap import open_service
+from streaming_service.bootstrap import open_service, open_signer
 from streaming_service.configuration import load
 from streaming_service.devkit.edge import StandInEdge
+from streaming_service.devkit.edge_forms import form_of
 from streaming_service.devkit.media.clip import make_clip
 from streaming_service.devkit.ome import StandInOme, Timing
 from streaming_service.devkit.ome.webhooks import Webhook
 from streaming_service.devkit.platform import StandInPlatform
 from streaming_service.domain.ladder import parse_ladder
-from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
-from streaming_service.domain.signing.keyring import Keyring, SigningKey
+from streaming_service.domain.signing.keyring import CLOUD_CDN_KEY_BYTES, STRONG_KEY_BYTES
+from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.entrypoints.serving import serve_http
 from streaming_service.entrypoints.worker import run_worker
 from streaming_service.errors import ConfigurationError
@@ -56,7 +57,9 @@ def read_info(directory: Path) -> StackInfo:
 
 
 @asynccontextmanager
-async def running_stack(port: int, directory: Path, *, keep: bool) -> AsyncGenerator[StackInfo]:
+async def running_stack(
+    port: int, directory: Path, *, keep: bool, scheme: Scheme = Scheme.CLOUD_CDN
+) -> AsyncGenerator[StackInfo]:
     """Start everything; leaving the context stops it all. Raises ConfigurationError when a port is taken."""
     _check_ports(port)
     if not keep:
@@ -67,7 +70,7 @@ async def running_stack(port: int, directory: Path, *, keep: bool) -> AsyncGener
         folder.mkdir(parents=True, exist_ok=True)
     info = _info(port, media)
     signing_key, webhook_secret = _secrets(directory)
-    variables = _variables(info, directory, signing_key, webhook_secret)
+    variables = _variables(info, directory, webhook_secret) | _signing(scheme, signing_key)
     settings = load(variables, env_file=None)
     _write_env(directory / "service.env", variables)
     async with AsyncExitStack() as stack:
@@ -86,10 +89,15 @@ async def running_stack(port: int, directory: Path, *, keep: bool) -> AsyncGener
             admission_webhook=_webhook(info, "admission", variables),
         )
         await stack.enter_async_context(ome)
-        signer = CloudCdnSigner(Keyring(SigningKey(settings.cdn_signing_key_id, signing_key)))
-        edge = await stack.enter_async_context(
-            StandInEdge(info.ome_playback, signer.verify, port=port + 1, bucket_dir=manifests)
+        signer = open_signer(settings)
+        edge = StandInEdge(
+            info.ome_playback,
+            signer.verify,
+            form=form_of(settings.cdn_signing_scheme, signer),
+            port=port + 1,
+            bucket_dir=manifests,
         )
+        await stack.enter_async_context(edge)
         await stack.enter_async_context(
             StandInPlatform(
                 port=port + 4,
@@ -162,9 +170,15 @@ def _secrets(directory: Path) -> tuple[bytes, str]:
     path = directory / "secrets"
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(KEY_BYTES + 24))
+        path.write_bytes(secrets.token_bytes(STRONG_KEY_BYTES + 24))
     material = path.read_bytes()
-    return material[:KEY_BYTES], f"whsec_{b64encode(material[KEY_BYTES:]).decode()}"
+    return material[:STRONG_KEY_BYTES], f"whsec_{b64encode(material[STRONG_KEY_BYTES:]).decode()}"
+
+
+def _signing(scheme: Scheme, key: bytes) -> dict[str, str]:
+    """A key as the scheme's edge would spell it; OME's is any text."""
+    length = CLOUD_CDN_KEY_BYTES if scheme in {Scheme.CLOUD_CDN, Scheme.CLOUD_CDN_COOKIE} else STRONG_KEY_BYTES
+    return {"CDN_SIGNING_SCHEME": scheme.value, "CDN_SIGNING_SECRET": urlsafe_b64encode(key[:length]).decode()}
 
 
 def _write_env(path: Path, variables: dict[str, str]) -> None:
@@ -173,7 +187,7 @@ def _write_env(path: Path, variables: dict[str, str]) -> None:
     path.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
 
 
-def _variables(info: StackInfo, directory: Path, signing_key: bytes, webhook_secret: str) -> dict[str, str]:
+def _variables(info: StackInfo, directory: Path, webhook_secret: str) -> dict[str, str]:
     """The service's configuration, spelt as a person would in `.env`."""
     platform = info.platform
     return {
@@ -202,7 +216,6 @@ def _variables(info: StackInfo, directory: Path, signing_key: bytes, webhook_sec
         "OME_WEBHOOK_SECRET": webhook_secret.removeprefix("whsec_"),
         "RECONCILE_INTERVAL_SECONDS": "5",
         "CDN_BASE_URL": info.edge,
-        "CDN_SIGNING_SECRET": urlsafe_b64encode(signing_key).decode(),
         "CDN_CONTROL_BASE_URL": f"{platform}/cdn",
         "CDN_CONTROL_API_KEY": "dev-cdn-key",
         "AUTH_SERVICE_BASE_URL": f"{platform}/auth",

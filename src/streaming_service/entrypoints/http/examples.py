@@ -62,6 +62,13 @@ EXAMPLES: dict[str, Any] = {
         },
     },
     "SignedPlayback": {"playbackUrl": _SIGNED, "expiresAt": _LATER, "cdn": "cdn.example"},
+    "SignedCookie": {
+        "name": "Cloud-CDN-Cookie",
+        "value": "URLPrefix=aHR0cHM6Ly9jZG4uZXhhbXBsZS8=:Expires=1767323345:KeyName=primary:Signature=Zm9yIGV4YW1wbGU=",
+        "domain": "cdn.example",
+        "path": "/reels/ss-9b2e4c1a7c1b4d528a3f2f8f0a1c6d11-1/",
+        "expires": _LATER,
+    },
     "ChannelView": _CHANNEL,
     "ChannelList": {"items": [_CHANNEL], "next": None},
     "HistoryView": {

@@ -62,7 +62,7 @@ _RESPONSES = {
     tags=["playback"],
     security=[{"viewerToken": []}],
     responses={**_RESPONSES, **refusals()},
-    response_description="The manifest's signed URL; the signature covers the segments, too.",
+    response_description="The manifest's signed URL; the signature covers the segments, too, and so do `cookies`.",
     response_headers=[
         ResponseHeader("cache-control", value="", documentation_only=True, description="As in `policy.cacheControl`."),
         ResponseHeader("cdn-cache-control", value="", documentation_only=True, description="`private, max-age=30`"),
@@ -85,7 +85,9 @@ async def manifest(
             description="ISO 3166-1 alpha-2. Counts only when the token names no country.",
         ),
     ] = None,
-    session: Annotated[str | None, QueryParameter(format="uuid", description="The player's session.")] = None,
+    session: Annotated[
+        str | None, QueryParameter(format="uuid", description="The player's session. The scheme `hmac` signs it.")
+    ] = None,
 ) -> ManifestAnswer:
     """The viewer's token is checked, then scope, entitlement, country and availability of the content.
 

@@ -13,7 +13,7 @@ _KNOWN = frozenset({"quality", "device", "geo", "session"})
 
 
 class ManifestQuery(Struct, frozen=True):
-    """What a player may say. `device` and `session` are checked and carry no decision."""
+    """What a player may say. `device` is checked and carries no decision; some schemes sign the `session`."""
 
     quality: str = "auto"
     device: str | None = None
@@ -49,5 +49,5 @@ def _checked(
     if device is not None and device not in DEVICES:
         raise InvalidInput("device", f"is not one of {', '.join(DEVICES)}")
     if session is not None:
-        parse_content_id(session, "session")
+        session = parse_content_id(session, "session")
     return ManifestQuery(quality, device, None if geo is None else parse_country(geo, "geo"), session)
