@@ -57,7 +57,7 @@ class HttpProber:
 
     def look(self, url: str, edge: str | None, playlist: MediaPlaylist) -> tuple[Look, bool]:
         """Remember how far a live playlist goes. Gives since when, and whether it went back."""
-        key = (url, edge)
+        key = (url.partition("?")[0], edge)  # an edge may have put the grant into it, which is another one each second
         before = self._looks.pop(key, None)
         found = looked(before, playlist, self._monotonic())
         self._looks[key] = found
