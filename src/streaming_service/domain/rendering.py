@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streaming_service.domain.clock import to_wire
-from streaming_service.domain.notification import Endpoint, Notification, is_about_origin
+from streaming_service.domain.notification import Endpoint, Notification, is_about_content
 
 # Manifest path and the channel's own base URL (None: the configured one) → signed URL and its expiry on the wire.
 Sign = Callable[[str, str | None], tuple[str, str]]
@@ -102,8 +102,8 @@ def _audit(notification: Notification) -> dict[str, Any]:
 
 
 def _about(notification: Notification) -> dict[str, Any]:
-    """The content that it is about; an origin is named by its facts."""
-    return {} if is_about_origin(notification) else {"contentId": notification.content_id}
+    """The content that it is about; anything else is named by its facts."""
+    return {"contentId": notification.content_id} if is_about_content(notification) else {}
 
 
 def _signed(facts: Mapping[str, Any], sign: Sign) -> tuple[str, str]:

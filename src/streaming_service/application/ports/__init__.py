@@ -17,6 +17,7 @@ from streaming_service.application.ports.ome import (
     StreamFigures,
 )
 from streaming_service.application.ports.platform import Catalog, CatalogEntry, Courier, Receipt, TokenService
+from streaming_service.application.ports.probing import Failovers, ProbeMeter, Prober
 from streaming_service.application.ports.process import Ack, Clock, EventHandler, EventSource, Message, Meter
 from streaming_service.application.ports.store import (
     LISTED_BYTES,
@@ -64,6 +65,7 @@ __all__ = [
     "DeliveryState",
     "EventHandler",
     "EventSource",
+    "Failovers",
     "Fleet",
     "IdempotencyStore",
     "LeaseStore",
@@ -80,6 +82,8 @@ __all__ = [
     "Placed",
     "Playability",
     "PlayabilityReport",
+    "ProbeMeter",
+    "Prober",
     "Receipt",
     "RecordingState",
     "Started",
