@@ -13,10 +13,11 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from streaming_service.domain.probe_region import parse_regions
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
-Role = Literal["api", "worker", "store"]
+Role = Literal["api", "worker", "store", "probe-agent"]
 
 _OR_DRY_RUN = "(or set DRY_RUN_PROVISIONING=true)"
 
@@ -30,6 +31,8 @@ def require(settings: Settings, *roles: Role) -> Settings:
 
 def _needs(settings: Settings, role: Role) -> dict[str, str]:
     """Variable → why this role cannot do without it."""
+    if role == "probe-agent":
+        return _agent_needs(settings)
     needs: dict[str, str] = {}
     if settings.channel_repository_backend == "postgres":
         needs["POSTGRES_DSN"] = "CHANNEL_REPOSITORY_BACKEND is postgres"
@@ -41,6 +44,8 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
     needs["CDN_SIGNING_SECRET"] = "manifest URLs are signed with it (openssl rand 16 | basenc --base64url)"
     if settings.ome_manifest_mount and settings.manifest_mount is None:
         needs["GCS_MANIFEST_BUCKET"] = "OME_MANIFEST_MOUNT is set, and its files are looked at (or set MANIFEST_MOUNT)"
+    if any(region.agent for region in parse_regions(settings.cdn_probe_regions)):
+        needs["PROBE_AGENT_SECRET"] = "CDN_PROBE_REGIONS names an agent, and questions and answers are signed with it"
     needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
     if not settings.dry_run_provisioning:
         needs["OME_PLAYBACK_BASE_URL"] = f"channels play there {_OR_DRY_RUN}"
@@ -72,6 +77,16 @@ def _worker_needs(settings: Settings) -> dict[str, str]:
             needs["OME_API_BASE_URL"] = f"OME is driven with it {_OR_DRY_RUN}"
         for name in ("OME_API_KEY", "OME_API_SECRET"):
             needs[name] = f"OME is driven with it {_OR_DRY_RUN}"
+    return needs
+
+
+def _agent_needs(settings: Settings) -> dict[str, str]:
+    needs = {
+        "PROBE_AGENT_REGION": "the agent's findings are of that region",
+        "PROBE_AGENT_SECRET": "only who has it may ask, and the answers are signed with it",
+    }
+    if settings.app_env == "production":
+        needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
     return needs
 
 

@@ -140,7 +140,7 @@ class Probing:
         asked = [(regions, target) for target in self.plan.bases for regions in self.plan.lookouts]
         journeys = {target: self._journey(channel, serving, target, patient=patient) for target in self.plan.bases}
         findings = await asyncio.gather(
-            *(self._prober.probe(regions[0], target, journeys[target]) for regions, target in asked)
+            *(self._prober.probe(regions[0], journeys[target]) for regions, target in asked)
         )
         content_id, now = channel.content_id, self._clock.now()
         observations: list[Observation] = []
@@ -164,7 +164,14 @@ class Probing:
         prefix = f"{own or self.plan.bases[target]}{serving.path}"
         grant = self._signer.sign(prefix, int(self._time()) + self.plan.ttl)
         rungs = serving.fitted or serving.rungs
-        return Journey(f"{prefix}{self.plan.playlist}.m3u8", grant.query, rungs, self.plan.timeout, patient)
+        return Journey(
+            url=f"{prefix}{self.plan.playlist}.m3u8",
+            grant=grant.query,
+            target=target,
+            rungs=rungs,
+            timeout=self.plan.timeout,
+            patient=patient,
+        )
 
     async def _was_replaced(self, content_id: str, serving: Placement) -> bool:
         """What we looked at may have been taken away from under the probe: viewers are not sent there any more."""

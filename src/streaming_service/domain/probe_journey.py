@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from streaming_service.domain.ladder import Rung
-from streaming_service.domain.probe import ProbeVerdict
+from streaming_service.domain.probe import ProbeVerdict, Target
 
 _Url = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+/[^?#\s]*$", max_length=4096)]
 
@@ -13,6 +13,7 @@ _Url = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+/[^?#\s]*$", max_length=
 class Journey(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Follow the manifest at `url` to a variant and its first segment, with `grant` in the query of each of them.
 
+    target   whose manifest it is
     rungs    the renditions that the channel promises
     timeout  seconds for each playlist; a segment may take as long as it plays
     patient  look at a live playlist until it is certain whether it advances; else remember it for the next probe
@@ -20,6 +21,7 @@ class Journey(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     url: _Url
     grant: str
+    target: Target
     rungs: tuple[Rung, ...]
     timeout: Annotated[float, Meta(gt=0, le=60)]
     patient: bool = False

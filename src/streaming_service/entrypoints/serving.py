@@ -76,6 +76,7 @@ def api_context(service: Service) -> ApiContext:
         playback=service.playback,
         administration=service.administration,
         origins=service.origins,
+        probing=service.probes.on_demand,
         intake=service.intake,
         ingest=service.ingest,
         publish=publish,

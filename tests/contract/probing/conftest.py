@@ -17,6 +17,7 @@ from streaming_service.devkit.edge import StandInEdge
 from streaming_service.devkit.faults import FaultProxy
 from streaming_service.devkit.ome import StandInOme, SyntheticPackager, Timing
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.probe import Target
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey
@@ -72,7 +73,7 @@ class Stage:
         """As the service would ask for it."""
         prefix = (base or self.edge.url) + path
         grant = SIGNER.sign(prefix, int(time.time() + expires)).query
-        return Journey(f"{prefix}master.m3u8", grant, LADDER.rungs, limit, patient)
+        return Journey(f"{prefix}master.m3u8", grant, Target.PRIMARY, LADDER.rungs, limit, patient)
 
     async def probe(self, edge: str | None = None, **journey: object) -> Finding:
         return await self.prober.follow(self.journey(**journey), edge)  # type: ignore[arg-type]

@@ -12,8 +12,6 @@ from streaming_service.application.ports import Clock, ProbeMeter
 from streaming_service.domain.probe_journey import Journey
 from streaming_service.errors import InvalidInput
 
-_WHAT = "agent"
-
 
 class ProbeAgent:
     """Looks at what the service asks for, from `region`. Up to `side_by_side` journeys at a time, the rest waits."""
@@ -47,6 +45,6 @@ class ProbeAgent:
             raise InvalidInput("body", "is no journey") from error
         async with self._slots:
             finding = await self._prober.follow(journey)
-        self._meter.probed(self._region, _WHAT, finding.verdict)
+        self._meter.probed(self._region, journey.target, finding.verdict)
         answer = msgspec.json.encode(Answer(self._region, finding))
         return answer, self._sealer.headers(question_id, answer, self._clock.now())

@@ -10,7 +10,6 @@ from streaming_service.adapters.probing.prober import HttpProber
 from streaming_service.adapters.probing.wire import LARGEST_ANSWER, PATH, Answer
 from streaming_service.adapters.sealing import Sealer
 from streaming_service.application.ports import Clock
-from streaming_service.domain.probe import Target
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.probe_region import Region
 from streaming_service.errors import InvalidInput, UpstreamUnavailable
@@ -35,10 +34,10 @@ class RegionalProber:
         self._clock = clock
         self._silent: dict[str, str] = {}
 
-    async def probe(self, region: Region, target: Target, journey: Journey) -> Finding | None:
+    async def probe(self, region: Region, journey: Journey) -> Finding | None:
         """None: the region's agent is silent."""
         if region.agent is None:
-            return await self._own.follow(journey, region.edge(target))
+            return await self._own.follow(journey, region.edge(journey.target))
         try:
             finding = await self._ask(region.name, region.agent, journey)
         except (UpstreamUnavailable, InvalidInput, msgspec.DecodeError) as error:

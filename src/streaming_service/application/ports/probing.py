@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from streaming_service.domain.probe import Observation, Target
+from streaming_service.domain.probe import Observation
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.probe_region import Region
 
 
 class Prober(Protocol):
-    async def probe(self, region: Region, target: Target, journey: Journey) -> Finding | None:
+    async def probe(self, region: Region, journey: Journey) -> Finding | None:
         """What somebody in that region finds. None: nobody there answers, so nothing is known.
 
         Raises nothing for what the other side does.
