@@ -18,7 +18,6 @@ from streaming_service.errors import StoreError
 log = structlog.get_logger(__name__)
 
 _ACTOR = "prober"
-_PAGE = 200
 _IDLE = 1.0
 # A failure is looked at again so soon, and told when it is still there.
 _CONFIRM_AFTER = 2.0
@@ -33,6 +32,7 @@ class ProbeWatch:
     look_around   seconds between two looks at what is live, and at whether this process still leads
     tell_every    seconds between two envelopes of results
     concurrency   contents that are probed side by side at most
+    page          contents that are taken from the catalogue at a time
     watched       contents that have viewers, the most watched ones first
     """
 
@@ -48,6 +48,7 @@ class ProbeWatch:
         look_around: float = 5.0,
         tell_every: float = 60.0,
         concurrency: int = 8,
+        page: int = 200,
     ) -> None:
         self._store = store
         self._probing = probing
@@ -56,6 +57,7 @@ class ProbeWatch:
         self._pause = probing.plan.cost / budget
         self._look_around = look_around
         self._tell_every = tell_every
+        self._page = page
         self._slots = asyncio.Semaphore(concurrency)
         self._rota = Rota(again_after=again_after)
         self._cursor: str | None = None
@@ -107,7 +109,7 @@ class ProbeWatch:
 
     async def _stock(self) -> None:
         """The next page of the catalogue; after the last one comes the first."""
-        page = await self._store.list(ChannelQuery(status=Status.READY, limit=_PAGE, cursor=self._cursor))
+        page = await self._store.list(ChannelQuery(status=Status.READY, limit=self._page, cursor=self._cursor))
         self._cursor = page.next
         self._rota.stock(channel.content_id for channel in page.items)
 
