@@ -17,6 +17,7 @@ from streaming_service.devkit.edge import StandInEdge
 from streaming_service.devkit.faults import FaultProxy
 from streaming_service.devkit.ome import StandInOme, SyntheticPackager, Timing
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.placement import stream_name
 from streaming_service.domain.probe import Target
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
@@ -25,7 +26,8 @@ from streaming_service.domain.signing.keyring import Keyring, SigningKey
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
 SIGNER = CloudCdnSigner(Keyring(SigningKey("primary", bytes(16))))
 TOKEN = "key:secret"
-NAME = "ss-film-1"
+CONTENT = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
+NAME = stream_name("ss-", CONTENT, 1)
 PATH = f"/reels/{NAME}/"
 
 # Path and text of a playlist → what is given instead; bytes of media likewise.
