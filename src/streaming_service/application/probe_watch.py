@@ -22,6 +22,8 @@ _IDLE = 1.0
 # A failure is looked at again so soon, and told when it is still there.
 _CONFIRM_AFTER = 2.0
 _MOST_KEPT = 10_000
+# Reading everything that is on an OME is dearer than a probe.
+_FAVOUR_EVERY = 30.0
 
 
 class ProbeWatch:
@@ -29,7 +31,7 @@ class ProbeWatch:
 
     budget        journeys a second, all regions and targets together
     again_after   seconds that a content is left alone
-    look_around   seconds between two looks at what is live, and at whether this process still leads
+    look_around   seconds between two looks at whether this process still leads
     tell_every    seconds between two envelopes of results
     concurrency   contents that are probed side by side at most
     page          contents that are taken from the catalogue at a time
@@ -63,6 +65,7 @@ class ProbeWatch:
         self._cursor: str | None = None
         self._leads = False
         self._looked_at = float("-inf")
+        self._favoured_at = float("-inf")
         self._told_at = 0.0
         self._results: list[Observation] = []
         self._telling: tuple[Observation, ...] = ()
@@ -77,6 +80,9 @@ class ProbeWatch:
                 except StoreError as error:
                     log.warning("store does not answer", job="probes", reason=str(error))
                     chosen = None
+                except Exception:
+                    log.exception("job failed", job="probes")
+                    chosen = None
                 if chosen is None:
                     await self._clock.sleep(_IDLE)
                     continue
@@ -84,16 +90,21 @@ class ProbeWatch:
                 tasks.create_task(self._take_turn(chosen), name=f"probe {chosen}")
                 await self._clock.sleep(self._pause)
 
+    def soon(self, content_id: str, seconds: float = 0.0) -> None:
+        """Probe it before all others, `seconds` from now, if this process leads."""
+        self._rota.call(content_id, self._now() + seconds)
+
     async def _choose(self, leads: Callable[[], Awaitable[bool]]) -> str | None:
         now = self._now()
         if now - self._looked_at >= self._look_around:
             self._leads = await leads()
             self._probing.lead(self._leads)
-            if self._leads:
-                await self._favour()
             self._looked_at = now
         if not self._leads:
             return None
+        if now - self._favoured_at >= _FAVOUR_EVERY:
+            await self._favour()
+            self._favoured_at = now
         if now - self._told_at >= self._tell_every:
             await self._tell()
         if self._rota.wants_stock:
@@ -128,7 +139,7 @@ class ProbeWatch:
 
     def _note(self, content_id: str, probed: Probed) -> None:
         if probed.in_doubt:
-            self._rota.call(content_id, self._now() + _CONFIRM_AFTER)
+            self.soon(content_id, _CONFIRM_AFTER)
         self._results += probed.observations
         # A store that is down for long: the newest are worth most.
         del self._results[:-_MOST_KEPT]
@@ -139,7 +150,8 @@ class ProbeWatch:
             self._telling, self._results = tuple(self._results), []
         cause = Cause(_ACTOR, new_correlation_id())
         endpoints = self._probing.plan.endpoints
-        await self._store.owe(results(self._telling, SCHEDULE, self._clock.now(), cause, endpoints))
+        if owed := results(self._telling, SCHEDULE, self._clock.now(), cause, endpoints):
+            await self._store.owe(owed)
         self._telling, self._told_at = (), self._now()
 
     def _now(self) -> float:

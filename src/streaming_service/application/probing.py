@@ -106,7 +106,8 @@ class Probing:
             return found
         probed = await self._probe(*found, cause, patient=True)
         now = self._clock.now()
-        await self._store.owe(results(probed.observations, content_id, now, cause, self.plan.endpoints))
+        if owed := results(probed.observations, content_id, now, cause, self.plan.endpoints):
+            await self._store.owe(owed)
         return ProbeReport(probed, self._failovers.state(content_id))
 
     async def probe_in_turn(self, content_id: str, cause: Cause) -> Probed | None:
@@ -200,8 +201,9 @@ class Probing:
             failing = {region: verdict.value for region, verdict in turn.failing.items()}
             log.warning("probes changed", content_id=content_id, target=turn.target, failing=failing)
         plan = self.plan
-        owed = [failure(turn, observations, now, cause, plan.endpoints, plan.audit_topic) for turn in turns]
-        await self._store.owe([item for one in owed for item in one])
+        told = [failure(turn, observations, now, cause, plan.endpoints, plan.audit_topic) for turn in turns]
+        if owed := [item for alerts in told for item in alerts]:
+            await self._store.owe(owed)
         return in_doubt
 
 

@@ -92,6 +92,6 @@ def parse_playlist(text: str) -> m3u8.M3U8 | None:
         return None
     try:
         return m3u8.loads(text)
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError):
         # The library meets malformed lines with whatever its parsing ran into.
         return None

@@ -1,6 +1,7 @@
 """Playlists as the domain sees them."""
 
 import math
+from datetime import UTC, datetime
 
 from streaming_service.adapters.http import Response
 from streaming_service.adapters.ome.playlist import parse_playlist, resolve
@@ -28,7 +29,7 @@ def parse_media(text: str, url: str) -> MediaPlaylist | None:
                 url=address,
                 seconds=item.duration or 0.0,
                 init=resolve(url, init.uri) if init is not None else None,
-                at=item.program_date_time.timestamp() if item.program_date_time else None,
+                at=_moment(item.program_date_time),
                 gap=bool(item.gap_tag),
                 cut=bool(item.discontinuity),
             )
@@ -46,6 +47,13 @@ def max_age(answer: Response) -> float:
     said = {name.strip().lower(): value.strip(' "') for name, _, value in parts}
     text = said.get("s-maxage", said.get("max-age", ""))
     return min(float(text), _LONGEST_AGE) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+
+
+def _moment(date: datetime | None) -> float | None:
+    """Without a zone it is UTC, like everything here."""
+    if date is None:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _is_duration(seconds: float | None) -> bool:
