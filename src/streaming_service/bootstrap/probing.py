@@ -25,6 +25,7 @@ from streaming_service.telemetry import Metrics
 
 # A probe takes four requests, one after the other, and one patient look at a playlist more.
 _SHORTEST_GRANT = 60
+_FEWEST = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ def wire_probes(
     probing = Probing(
         store=store,
         prober=RegionalProber(
-            HttpProber(transport, clock=clock, monotonic=time.monotonic), transport, _sealer(settings), clock
+            HttpProber(transport, clock=clock, monotonic=time.monotonic),
+            transport,
+            sealer=_sealer(settings),
+            clock=clock,
+            monotonic=time.monotonic,
         ),
         failovers=failovers or NullFailovers(),
         signer=signer,
@@ -69,6 +74,8 @@ def wire_probes(
         clock=clock,
         budget=settings.probes_per_second,
         again_after=settings.probe_again_seconds,
+        # As many as there are when everything takes as long as it may, so that the pace stays what it is.
+        concurrency=max(_FEWEST, round(settings.probes_per_second * settings.probe_timeout_ms / 1000)),
     )
     return Probes(probing, watch)
 

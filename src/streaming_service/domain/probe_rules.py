@@ -18,6 +18,10 @@ _STEPS_BACK = 3
 _LARGEST_SEAM = 0.5
 _SMALLEST_HOLE = 1.0
 
+_LONGEST_SEGMENT = 10.0
+# Somebody waits for the answer of a patient probe.
+LONGEST_WAIT = 15.0
+
 _REFUSED = frozenset({401, 403})
 _MISSING = frozenset({404, 410})
 
@@ -87,6 +91,16 @@ def longest_pause(playlist: MediaPlaylist, max_age: float) -> float:
 def is_stale(look: Look, playlist: MediaPlaylist, max_age: float, now: float) -> bool:
     """It does not advance. Takes two looks: the first one says nothing."""
     return not playlist.ended and now - look.since > longest_pause(playlist, max_age)
+
+
+def segment_limit(timeout: float, duration: float) -> float:
+    """How many seconds a segment may take: as long as it plays, within reason, for a playlist may say anything."""
+    return max(timeout, min(duration, _LONGEST_SEGMENT))
+
+
+def longest_journey(timeout: float, *, patient: bool) -> float:
+    """More seconds than any journey takes: two playlists, an init segment and a segment, and perhaps the pauses."""
+    return 2 * timeout + 2 * max(timeout, _LONGEST_SEGMENT) + (LONGEST_WAIT + timeout if patient else 0.0) + _SLACK
 
 
 def is_slow(playlists: float, timeout: float, segment: float, duration: float) -> bool:

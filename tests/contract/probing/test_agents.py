@@ -54,12 +54,23 @@ class Asking:
     def __init__(self, stack: AsyncExitStack, transport: AiohttpTransport) -> None:
         self.stack = stack
         self.transport = transport
+        self.now = 0.0
+        self.probers: dict[str, RegionalProber] = {}
+
+    def monotonic(self) -> float:
+        return self.now
 
     async def probe(self, stage: Stage, url: str, *, region: str = "ams", secret: str = SECRET) -> Finding | None:
         clock = WallClock()
-        own = HttpProber(self.transport, clock=clock, monotonic=time.monotonic)
-        prober = RegionalProber(own, self.transport, Sealer([secret], "PROBE_AGENT_SECRET"), clock)
-        return await prober.probe(Region(region, agent=url), stage.journey(limit=0.5))
+        if secret not in self.probers:
+            self.probers[secret] = RegionalProber(
+                HttpProber(self.transport, clock=clock, monotonic=time.monotonic),
+                self.transport,
+                sealer=Sealer([secret], "PROBE_AGENT_SECRET"),
+                clock=clock,
+                monotonic=self.monotonic,
+            )
+        return await self.probers[secret].probe(Region(region, agent=url), stage.journey(limit=0.5))
 
 
 @pytest.fixture
@@ -134,6 +145,23 @@ async def test_an_agent_that_does_not_answer_is_silent(
     assert (line["event"], line["region"]) == ("probe agent is silent", "ams")
     await proxy.become(Fault())
     assert await asking.probe(stage, proxy.url)
+
+
+async def test_an_agent_that_stays_silent_is_left_alone_for_a_while(
+    stage: Stage, agent: HttpServer, asking: Asking
+) -> None:
+    parts = urlsplit(at(agent))
+    proxy = await asking.stack.enter_async_context(FaultProxy(parts.hostname or "", parts.port or 0))
+    await proxy.become(Fault(mode=Mode.STATUS, status=503))
+    with capture_logs() as lines:
+        assert [await asking.probe(stage, proxy.url) for _ in range(5)] == [None] * 5
+    assert proxy.connections == 2
+    assert len(lines) == 1, "told once"
+    await proxy.become(Fault())
+    asking.now += 30
+    with capture_logs() as lines:
+        assert await asking.probe(stage, proxy.url)
+    assert [line["event"] for line in lines] == ["probe agent answers again"]
 
 
 async def test_answers_of_others_are_none(stage: Stage, agent: HttpServer, asking: Asking) -> None:

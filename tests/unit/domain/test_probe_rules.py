@@ -13,8 +13,10 @@ from streaming_service.domain.probe_rules import (
     judge_silence,
     judge_status,
     lacking,
+    longest_journey,
     longest_pause,
     looked,
+    segment_limit,
     went_back,
 )
 
@@ -118,6 +120,14 @@ def test_a_cache_that_is_a_little_behind_did_not_begin_anew() -> None:
     anew = playlist(first=0)
     assert went_back(look, anew)
     assert looked(look, anew, 102.0) == Look(anew.head, 102.0)
+
+
+def test_a_segment_may_take_as_long_as_it_plays_whatever_a_playlist_says() -> None:
+    assert segment_limit(3.0, 6.0) == 6.0
+    assert segment_limit(3.0, 1.0) == 3.0
+    assert segment_limit(3.0, 1e9) == 10.0
+    assert longest_journey(3.0, patient=False) > 3.0 + 3.0 + 10.0 + 10.0
+    assert longest_journey(3.0, patient=True) > longest_journey(3.0, patient=False) + 15.0
 
 
 def test_slow_is_to_wait_for_playlists_or_to_play_faster_than_media_come() -> None:

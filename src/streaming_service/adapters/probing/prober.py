@@ -14,6 +14,7 @@ from streaming_service.domain.hls import MediaPlaylist
 from streaming_service.domain.probe import ProbeVerdict
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.probe_rules import (
+    LONGEST_WAIT,
     Look,
     hole_in,
     is_slow,
@@ -23,6 +24,7 @@ from streaming_service.domain.probe_rules import (
     lacking,
     longest_pause,
     looked,
+    segment_limit,
     went_back,
 )
 from streaming_service.errors import UpstreamUnavailable
@@ -30,8 +32,6 @@ from streaming_service.errors import UpstreamUnavailable
 # A whole segment of the largest rung fits; more is not a segment.
 _LARGEST_SEGMENT = 64 * 1024 * 1024
 _LARGEST_PLAYLIST = 4 * 1024 * 1024
-# Somebody waits for the answer of a patient probe.
-_LONGEST_WAIT = 15.0
 _SHORTEST_WAIT = 0.2
 
 
@@ -151,7 +151,7 @@ class _Walk:
 
     async def _see_it_advance(self, url: str, first: MediaPlaylist, age: float) -> None:
         """Look again until it advanced, or should have. Raises _Wrong."""
-        until = self._monotonic() + min(longest_pause(first, age) + _SHORTEST_WAIT, _LONGEST_WAIT)
+        until = self._monotonic() + min(longest_pause(first, age) + _SHORTEST_WAIT, LONGEST_WAIT)
         playlist = first
         while playlist.head <= first.head and self._monotonic() < until:
             pause = max(_SHORTEST_WAIT, min(first.target / 2, until - self._monotonic()))
@@ -168,7 +168,7 @@ class _Walk:
         return await self._fetch(url, what, self._journey.timeout, _LARGEST_PLAYLIST)
 
     async def _segment(self, url: str, duration: float) -> _Fetched:
-        timeout = max(self._journey.timeout, duration)
+        timeout = segment_limit(self._journey.timeout, duration)
         fetched = await self._fetch(url, "segment", timeout, _LARGEST_SEGMENT, listed=True)
         if not fetched.answer.body:
             raise _Wrong(ProbeVerdict.MALFORMED, "the segment is empty")
