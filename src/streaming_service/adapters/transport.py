@@ -57,6 +57,7 @@ class AiohttpTransport:
                     headers=request.headers,
                     data=request.body or None,
                     allow_redirects=False,
+                    server_hostname=request.tls_name,
                 ) as answer,
             ):
                 status = answer.status

@@ -52,7 +52,7 @@ class HttpProber:
 
     async def follow(self, journey: Journey, edge: str | None = None) -> Finding:
         """Raises nothing for what the other side does. `edge`: go there instead of to the URL's own host, and name
-        that host in the request."""
+        that host in the handshake and in the request."""
         return await _Walk(self, self._transport, self._clock, self._monotonic, journey, edge).go()
 
     def look(self, url: str, edge: str | None, playlist: MediaPlaylist) -> tuple[Look, bool]:
@@ -199,8 +199,10 @@ class _Walk:
             address = f"{address}{'&' if '?' in address else '?'}{grant}"
         if self._edge is None:
             return Request("GET", address, timeout=timeout, max_body=limit)
-        host = {"host": urlsplit(url).netloc}
-        return Request("GET", self._edge + address.removeprefix(self._base), host, timeout=timeout, max_body=limit)
+        # As the region's viewers would: the CDN's name, in the handshake and in the request, and its certificate.
+        parts, place = urlsplit(url), self._edge + address.removeprefix(self._base)
+        name = parts.hostname if place.startswith("https:") else None
+        return Request("GET", place, {"host": parts.netloc}, timeout=timeout, max_body=limit, tls_name=name)
 
 
 def _variants(answer: Response, url: str) -> Sequence[tuple[str, int, int]]:
