@@ -112,11 +112,9 @@ class ProbeWatch:
         return self._rota.next(now)
 
     async def _favour(self) -> None:
-        """What is live goes before what is watched, and that before what only lies on an OME."""
-        serving = [channel for channel in await self._store.on_ome() if channel.serving]
-        live = [channel.content_id for channel in serving if channel.spec.live]
-        rest = [channel.content_id for channel in serving if not channel.spec.live]
-        self._rota.favour([*live, *self._watched(), *rest])
+        """What is live breaks while somebody watches; what else is watched comes next."""
+        live = [channel.content_id for channel in await self._store.on_ome() if channel.spec.live and channel.serving]
+        self._rota.favour([*live, *self._watched()])
 
     async def _stock(self) -> None:
         """The next page of the catalogue; after the last one comes the first."""

@@ -19,6 +19,8 @@ _LARGEST_SEAM = 0.5
 _SMALLEST_HOLE = 1.0
 
 _LONGEST_SEGMENT = 10.0
+# Whoever buffers less than this far ahead stumbles over every network.
+_SHORTEST_PLAY = 1.0
 # Somebody waits for the answer of a patient probe.
 LONGEST_WAIT = 15.0
 
@@ -105,4 +107,4 @@ def longest_journey(timeout: float, *, patient: bool) -> float:
 
 def is_slow(playlists: float, timeout: float, segment: float, duration: float) -> bool:
     """A player would wait too long for the playlists, or play faster than the segment comes. All in seconds."""
-    return playlists > timeout or segment > duration
+    return playlists > timeout or segment > max(duration, _SHORTEST_PLAY)

@@ -100,7 +100,6 @@ async def test_a_few_contents_are_left_alone_for_a_while() -> None:
 async def test_what_is_watched_goes_before_everybody_else() -> None:
     schedule = await scheduled(20, budget=1.0)
     schedule.watched = [content_id(7)]
-    schedule.lookout.world.store.on_ome = _nothing  # type: ignore[method-assign]
     async with schedule.running():
         await schedule.advance(40)
     counts = schedule.seen()
@@ -108,8 +107,17 @@ async def test_what_is_watched_goes_before_everybody_else() -> None:
     assert len(counts) == 20, "and everybody else had a turn"
 
 
-async def _nothing() -> tuple[()]:
-    return ()
+async def test_what_is_live_goes_before_everybody_else() -> None:
+    lookout = Lookout("iad", failover=False)
+    for number in range(1, 20):
+        await lookout.playing(number)
+    await lookout.playing(20, live=True)
+    schedule = Schedule(lookout)
+    async with schedule.running():
+        await schedule.advance(1)
+        assert list(schedule.seen()) == [20, 1]
+        await schedule.advance(40)
+    assert schedule.seen()[20] == 5
 
 
 async def test_who_does_not_lead_does_not_probe() -> None:
@@ -189,7 +197,6 @@ async def test_a_mistake_in_one_probe_does_not_end_the_schedule() -> None:
 
 async def test_after_the_last_page_of_the_catalogue_comes_the_first() -> None:
     schedule = await scheduled(5, budget=1.0, page=2)
-    schedule.lookout.world.store.on_ome = _nothing  # type: ignore[method-assign]
     async with schedule.running():
         await schedule.advance(5)
         assert schedule.seen() == dict.fromkeys(range(1, 6), 1)

@@ -134,3 +134,4 @@ def test_slow_is_to_wait_for_playlists_or_to_play_faster_than_media_come() -> No
     assert not is_slow(3.0, 3.0, 2.0, 2.0)
     assert is_slow(3.1, 3.0, 0.1, 2.0)
     assert is_slow(0.1, 3.0, 2.1, 2.0)
+    assert not is_slow(0.1, 3.0, 0.9, 0.4)
