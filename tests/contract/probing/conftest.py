@@ -1,5 +1,6 @@
 """A film on the stand-in OME, the development edge in front of it, and somebody in between who spoils things."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -84,7 +85,7 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
-        timing = Timing(poll=0.05, appear=(0.02, 0.05), warm_up=0.2, linger=(0.5, 0.6), segment_seconds=1.0)
+        timing = Timing(poll=0.05, appear=(0.02, 0.05), warm_up=0.2, linger=(0.5, 0.6), segment_seconds=0.5)
         ome = await stack.enter_async_context(
             StandInOme(
                 media_root=tmp_path,
@@ -147,10 +148,15 @@ async def _film(ome: StandInOme) -> None:
 
 
 async def _until_whole(session: aiohttp.ClientSession, base: str) -> None:
-    """The first segments are there."""
+    """Its first chunklist is there, which OME holds back until the third segment has begun."""
     deadline = time.monotonic() + 10
     while True:
         async with session.get(f"{base}master.m3u8") as answer:
-            if answer.status == 200:
+            text = await answer.text() if answer.status == 200 else ""
+        if text:
+            chunklist = next(line for line in text.splitlines() if line.startswith("chunklist_"))
+            async with session.get(f"{base}{chunklist}") as answer:
+                assert answer.status == 200
                 return
         assert time.monotonic() < deadline, "the film does not play"
+        await asyncio.sleep(0.02)

@@ -70,7 +70,7 @@ class Asking:
                 clock=clock,
                 monotonic=self.monotonic,
             )
-        return await self.probers[secret].probe(Region(region, agent=url), stage.journey(limit=0.5))
+        return await self.probers[secret].probe(Region(region, agent=url), stage.journey())
 
 
 @pytest.fixture
