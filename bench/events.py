@@ -124,6 +124,7 @@ def _settings(folder: Path) -> Settings:
             "OME_MEDIA_MOUNTS": "gs://uploads=",
             "MEDIA_INSPECTION": "false",
             "CDN_BASE_URL": "https://cdn.example",
+            "PROBES_PER_SECOND": "0",
             "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         },
         env_file=None,

@@ -150,6 +150,7 @@ def _settings(port: str, store: dict[str, str]) -> Settings:
             "DRY_RUN_PROVISIONING": "true",
             "OME_MEDIA_MOUNTS": "gs://uploads=",
             "CDN_BASE_URL": "https://cdn.example",
+            "PROBES_PER_SECOND": "0",
             "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
             "CONTENT_SERVICE_CALLBACK_URL": f"{base}{_SILENT_PATH}",
             "API_GATEWAY_CACHE_WARMUP_URL": f"{base}/warmup",

@@ -106,6 +106,7 @@ def settings_for(folder: Path, api: str, playback: str) -> Settings:
             "OME_ORIGIN_CAPACITY": "10000",
             "PROVISION_CONCURRENCY": str(IN_FLIGHT),
             "CDN_BASE_URL": "https://cdn.example",
+            "PROBES_PER_SECOND": "0",
             "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         },
         env_file=None,

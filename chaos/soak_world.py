@@ -196,6 +196,7 @@ def _environment(proxies: dict[str, FaultProxy], database: str, port: int) -> di
         "OME_ORIGIN_CAPACITY": "200",
         "MEDIA_INSPECTION": "false",
         "CDN_BASE_URL": "https://cdn.example",
+        "PROBES_PER_SECOND": "0",
         "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         "CDN_CONTROL_BASE_URL": f"{proxies['cdn-control'].url}/cdn",
         "AUTH_SERVICE_BASE_URL": f"{proxies['auth'].url}/auth",

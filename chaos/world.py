@@ -94,6 +94,7 @@ def _environment(world: World) -> dict[str, str]:
         "OME_INGEST_BASE_URL": "rtmp://ome.example",
         "MEDIA_INSPECTION": "false",
         "CDN_BASE_URL": CDN,
+        "PROBES_PER_SECOND": "0",
         "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         "CDN_CONTROL_BASE_URL": f"{platform}/cdn",
         "CONTENT_SERVICE_BASE_URL": f"{platform}/content",

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,9 @@ from streaming_service.domain.access import READ_SCOPE, Viewer
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import Change
 from streaming_service.domain.notification import Notification
+from streaming_service.domain.probe import Observation, ProbeVerdict, Target
+from streaming_service.domain.probe_journey import Finding, Journey
+from streaming_service.domain.probe_region import Region
 from streaming_service.errors import NotFound, UpstreamError, UpstreamUnavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -215,6 +218,37 @@ class RecordingCourier:
         return [notification.id for notification, _ in self.sent]
 
 
+class FakeProber:
+    """Finds what is written down for a region and a target, else that all is well. None: the region is silent."""
+
+    def __init__(self) -> None:
+        self.findings: dict[tuple[str, Target], Finding | None] = {}
+        self.asked: list[tuple[str, Journey]] = []
+        self.before_answer: Callable[[], Awaitable[object]] | None = None
+
+    def fails(self, region: str, verdict: ProbeVerdict, target: Target = Target.PRIMARY) -> None:
+        self.findings[region, target] = Finding(verdict, 12.5, 200, f"found {verdict}")
+
+    async def probe(self, region: Region, journey: Journey) -> Finding | None:
+        self.asked.append((region.name, journey))
+        if self.before_answer:
+            await self.before_answer()
+        return self.findings.get((region.name, journey.target), Finding(ProbeVerdict.OK, 12.5, 200))
+
+
+class FakeFailovers:
+    """Remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+
+    async def heard(self, observations: Sequence[Observation]) -> None:
+        self.observations += observations
+
+    def state(self, content_id: str) -> tuple[str, str]:
+        return "failover", f"told about {content_id}"
+
+
 class CountingMeter:
     """Counts by name and label, and keeps the durations."""
 
@@ -231,6 +265,9 @@ class CountingMeter:
 
     def introspection(self, result: str) -> None:
         self.counts[f"introspection {result}"] += 1
+
+    def probed(self, region: str, target: str, verdict: str) -> None:
+        self.counts[f"probe {region} {target} {verdict}"] += 1
 
     def delivery(self, endpoint: str, result: str) -> None:
         self.counts[f"{endpoint} {result}"] += 1

@@ -13,12 +13,13 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.keyring import CLOUD_CDN_KEY_BYTES, STRONG_KEY_BYTES
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.errors import ConfigurationError
 from streaming_service.settings import Settings
 
-Role = Literal["api", "worker", "store", "signing"]
+Role = Literal["api", "worker", "store", "signing", "probe-agent"]
 
 _OR_DRY_RUN = "(or set DRY_RUN_PROVISIONING=true)"
 
@@ -32,6 +33,8 @@ def require(settings: Settings, *roles: Role) -> Settings:
 
 def _needs(settings: Settings, role: Role) -> dict[str, str]:
     """Variable → why this role cannot do without it."""
+    if role == "probe-agent":
+        return _agent_needs(settings)
     needs: dict[str, str] = {}
     if role == "signing":
         return {"CDN_SIGNING_SECRET": _signing_secret(settings)}
@@ -45,6 +48,8 @@ def _needs(settings: Settings, role: Role) -> dict[str, str]:
     needs["CDN_SIGNING_SECRET"] = _signing_secret(settings)
     if settings.ome_manifest_mount and settings.manifest_mount is None:
         needs["GCS_MANIFEST_BUCKET"] = "OME_MANIFEST_MOUNT is set, and its files are looked at (or set MANIFEST_MOUNT)"
+    if any(region.agent for region in parse_regions(settings.cdn_probe_regions)):
+        needs["PROBE_AGENT_SECRET"] = "CDN_PROBE_REGIONS names an agent, and questions and answers are signed with it"
     needs["OME_MEDIA_MOUNTS"] = "uploads may only lie in buckets that OME has mounted"
     if not settings.dry_run_provisioning:
         needs["OME_PLAYBACK_BASE_URL"] = f"channels play there {_OR_DRY_RUN}"
@@ -84,6 +89,16 @@ def _worker_needs(settings: Settings) -> dict[str, str]:
             needs["OME_API_BASE_URL"] = f"OME is driven with it {_OR_DRY_RUN}"
         for name in ("OME_API_KEY", "OME_API_SECRET"):
             needs[name] = f"OME is driven with it {_OR_DRY_RUN}"
+    return needs
+
+
+def _agent_needs(settings: Settings) -> dict[str, str]:
+    needs = {
+        "PROBE_AGENT_REGION": "the agent's findings are of that region",
+        "PROBE_AGENT_SECRET": "only who has it may ask, and the answers are signed with it",
+    }
+    if settings.app_env == "production":
+        needs["METRICS_ACCESS_TOKEN"] = "/metrics is guarded by it"
     return needs
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, parse_retired
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
@@ -217,8 +218,27 @@ class Settings(BaseModel):
         "path", description="Where media-cdn puts the grant; relative addresses inherit a path."
     )
     signed_url_ttl_seconds: int = Field(300, ge=10, le=86_400, description="How long a signed URL is good for.")
+    cdn_failover_base_url: str | None = Field(
+        None, description="Where the same manifests are served when the CDN fails; unset: only the primary is probed."
+    )
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
+
+    # -- probes
+    cdn_probe_regions: str = Field(
+        "iad,sfo,ams", description="Where probes look from: name, name=https://edge or name=agent:https://agent, …"
+    )
+    probe_timeout_ms: int = Field(3000, ge=50, le=60_000, description="Longest wait for a playlist.")
+    probes_per_second: float = Field(
+        1.0, ge=0, le=1000, description="Probes of the schedule, all regions and targets together; 0: only on demand."
+    )
+    probe_again_seconds: float = Field(10.0, ge=1, description="How long the schedule leaves a content alone.")
+    probe_agent_secret: SecretStr | None = Field(
+        None, description="Standard Webhooks secret of the service and its probe agents; comma separated while rotated."
+    )
+    probe_agent_region: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="Which region a probe agent looks from."
+    )
 
     # -- the platform
     auth_service_base_url: str | None = Field(None, description="Token introspection.")
@@ -265,6 +285,11 @@ class Settings(BaseModel):
         parse_networks(value)
         return value
 
+    @field_validator("cdn_probe_regions")
+    @classmethod
+    def _check_regions(cls, value: str) -> str:
+        return _valid(value, parse_regions)
+
     @field_validator("cdn_signing_secret", "cdn_signing_next_secret", "cdn_signing_retired_keys")
     @classmethod
     def _check_keys(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -288,6 +313,7 @@ class Settings(BaseModel):
         "ome_api_base_url",
         "ome_playback_base_url",
         "cdn_base_url",
+        "cdn_failover_base_url",
         "cdn_control_base_url",
         "auth_service_base_url",
         "content_service_base_url",

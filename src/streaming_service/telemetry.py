@@ -195,6 +195,12 @@ class Metrics:
             ["answer"],
             registry=registry,
         )
+        self._probes = Counter(
+            "streaming_probe",
+            "Probes by region, target (primary, failover) and verdict; unknown: nobody answered in that region.",
+            ["region", "target", "verdict"],
+            registry=registry,
+        )
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -214,6 +220,9 @@ class Metrics:
 
     def ome_hook(self, hook: str, result: str) -> None:
         self._ome_hooks.labels(hook, result).inc()
+
+    def probed(self, region: str, target: str, verdict: str) -> None:
+        self._probes.labels(region, target, verdict).inc()
 
     def channels(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():

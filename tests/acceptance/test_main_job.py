@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import pytest
 
 from streaming_service.devkit.media.clip import make_clip
@@ -102,6 +103,21 @@ async def test_every_neighbour_was_told_in_its_own_shape(stack: Stack) -> None:
     assert {"stream.provisioned", "cdn.warmup"} <= events
     assert (await received("/observability"))[0]["body"]["event"] == "stream.provisioned"
     assert (await received("/cdn/warmup"))[0]["body"]["url"].startswith(stack.edge)
+
+
+async def test_it_is_probed_and_nothing_is_wrong(stack: Stack) -> None:
+    await stack.ready()
+    content_id = (await get_json(f"{stack.api}/v1/admin/streams", SERVICE))["items"][0]["contentId"]
+    url = f"{stack.api}/internal/probes/manifest"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, json={"contentId": content_id}, headers=SERVICE) as answer,
+    ):
+        assert answer.status == 200
+        report = await answer.json()
+    found = [(item["region"], item["target"], item["verdict"]) for item in report["results"]]
+    assert found == [("iad", "primary", "ok"), ("sfo", "primary", "ok")], report
+    assert report["failover"]["state"] == "primary"
 
 
 async def test_viewers_are_moved_to_the_copy_in_the_bucket(stack: Stack, tmp_path: Path) -> None:

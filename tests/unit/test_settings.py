@@ -47,6 +47,7 @@ def test_the_defaults_are_those_of_the_interface() -> None:
 
     assert (settings.http_host, settings.http_port, settings.http_body_limit) == ("0.0.0.0", 4900, 1_048_576)
     assert (settings.signed_url_ttl_seconds, settings.cdn_signing_key_id) == (300, "primary")
+    assert (settings.cdn_probe_regions, settings.probe_timeout_ms) == ("iad,sfo,ams", 3000)
     assert (settings.max_provision_retries, settings.reconciliation_window_minutes) == (5, 60.0)
     assert settings.auth_service_introspection_path == "/api/v1/auth/introspect"
     assert (settings.auth_service_timeout_ms, settings.content_service_timeout_ms) == (2000, 2000)
@@ -177,6 +178,10 @@ def test_origins_tell_where_each_value_came_from(tmp_path: Path) -> None:
         ("FIRESTORE_DATABASE", "default/x", "should match pattern"),
         ("OME_STREAM_PREFIX", "a/b", "should match pattern"),
         ("SIGNED_URL_TTL_SECONDS", "0", "greater than or equal to 10"),
+        ("CDN_PROBE_REGIONS", "iad,iad", "names a region twice"),
+        ("CDN_PROBE_REGIONS", "iad=edge.example", "is not name, name=https://edge or name=agent:https://agent"),
+        ("CDN_FAILOVER_BASE_URL", "cdn.example", "must be an http:// or https:// URL"),
+        ("PROBE_AGENT_REGION", "a,b", "should match pattern"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(name: str, value: str, expected: str) -> None:
@@ -305,6 +310,22 @@ def test_google_is_believed_with_audience_and_account_together_only() -> None:
 def test_the_audit_topic_is_a_full_path(topic: str) -> None:
     with pytest.raises(ConfigurationError, match="AUDIT_LOG_TOPIC"):
         read(AUDIT_LOG_TOPIC=topic)
+
+
+def test_a_probe_agent_needs_its_region_and_the_secret_and_nothing_of_the_service() -> None:
+    environ = {"PROBE_AGENT_REGION": "iad", "PROBE_AGENT_SECRET": "whsec_c2VjcmV0", "METRICS_ACCESS_TOKEN": "m"}
+
+    require(read(**environ), "probe-agent")
+    assert missing("probe-agent") == sorted(environ)
+    assert missing("probe-agent", APP_ENV="test") == ["PROBE_AGENT_REGION", "PROBE_AGENT_SECRET"]
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_who_asks_agents_needs_their_secret(role: Role) -> None:
+    regions = {"CDN_PROBE_REGIONS": "iad,ams=agent:https://probe-ams.example"}
+
+    assert missing(role, **COMPLETE, **regions) == ["PROBE_AGENT_SECRET"]
+    require(read(**COMPLETE, **regions, PROBE_AGENT_SECRET="whsec_c2VjcmV0"), role)
 
 
 def test_a_dry_run_needs_no_ome() -> None:

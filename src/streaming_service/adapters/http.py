@@ -8,7 +8,8 @@ from msgspec import Struct
 
 
 class Request(Struct, frozen=True):
-    """What is sent. `timeout` in seconds covers the whole exchange, `max_body` limits the answer in bytes."""
+    """What is sent. `timeout` in seconds covers the whole exchange, `max_body` limits the answer in bytes. `tls_name`:
+    whose certificate is wanted, when that is not the URL's host."""
 
     method: str
     url: str
@@ -16,6 +17,7 @@ class Request(Struct, frozen=True):
     body: bytes = b""
     timeout: float = 5.0
     max_body: int = 4 * 1024 * 1024
+    tls_name: str | None = None
 
 
 class Response(Struct, frozen=True):

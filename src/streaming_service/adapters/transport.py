@@ -42,10 +42,12 @@ class AiohttpTransport:
         self._closed = False
 
     async def send(self, request: Request) -> Response:
-        """Send once. Raises UpstreamUnavailable when there is no whole answer within `request.timeout` seconds."""
+        """Send once. Raises UpstreamUnavailable when there is no whole answer within `request.timeout` seconds; its
+        `status` is that of an answer which began."""
         url = _checked(request.url)
         host = url.host_port_subcomponent or ""
         session = self._open(host)
+        status: int | None = None
         try:
             async with (
                 asyncio.timeout(request.timeout),
@@ -55,13 +57,15 @@ class AiohttpTransport:
                     headers=request.headers,
                     data=request.body or None,
                     allow_redirects=False,
+                    server_hostname=request.tls_name,
                 ) as answer,
             ):
+                status = answer.status
                 body = await _read(answer, request.max_body, host)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, headers, body)
         except (ClientError, HttpProcessingError, OSError) as error:  # TimeoutError is an OSError
-            raise UpstreamUnavailable(host, _sentence(error, request.timeout)) from error
+            raise UpstreamUnavailable(host, _sentence(error, request.timeout), status=status) from error
 
     async def close(self) -> None:
         """Close every connection; sending is refused from here on."""

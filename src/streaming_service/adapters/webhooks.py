@@ -2,23 +2,21 @@
 breaker here: failing fast would only use attempts up."""
 
 import re
-from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from streaming_service.adapters.caller import with_context
 from streaming_service.adapters.cdn_control import cdn_control_url
 from streaming_service.adapters.http import Request, Response, Transport
 from streaming_service.adapters.retry_after import retry_after_seconds
+from streaming_service.adapters.sealing import Sealer
 from streaming_service.application.ports import Clock, Receipt
 from streaming_service.domain.notification import Endpoint, Notification
-from streaming_service.errors import ConfigurationError, UpstreamUnavailable
+from streaming_service.errors import UpstreamUnavailable
 
 _EXCERPT = 160
 
@@ -54,7 +52,7 @@ class HttpCourier:
         self._transport = transport
         self._routes = routes
         self._clock = clock
-        self._signers = tuple(_signer(secret) for secret in secrets)
+        self._sealer = Sealer(secrets, "WEBHOOK_SIGNING_SECRET")
         self._timeout = timeout
         self._context = context
 
@@ -86,12 +84,7 @@ class HttpCourier:
         }
         if route.token:
             own["authorization"] = f"Bearer {route.token}"
-        if self._signers:
-            own["webhook-id"] = notification.id
-            own["webhook-timestamp"] = str(int(now.timestamp()))
-            own["webhook-signature"] = " ".join(
-                signer.sign(notification.id, now, data.decode()) for signer in self._signers
-            )
+        own |= self._sealer.headers(notification.id, data, now)
         context = dict(self._context())
         if notification.correlation_id:
             context["x-correlation-id"] = notification.correlation_id
@@ -102,15 +95,6 @@ def _address(route: Route, notification: Notification) -> str | None:
     if notification.endpoint is Endpoint.CDN_CONTROL:
         return cdn_control_url(route.url, notification.topic)
     return route.url
-
-
-def _signer(secret: str) -> Webhook:
-    encoded = secret.strip().removeprefix("whsec_").rstrip("=")
-    try:
-        # Checked here, because the library skips characters that are not base64 and so shortens a mistyped secret.
-        return Webhook(b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
-    except (ValueError, EmptyWebhookSecretError) as error:
-        raise ConfigurationError(["WEBHOOK_SIGNING_SECRET: expected whsec_ followed by base64"]) from error
 
 
 def _excerpt(response: Response, route: Route) -> str:

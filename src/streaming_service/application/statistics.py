@@ -67,6 +67,11 @@ class Statistics:
         self._readings = {}
         self._gauges.statistics(())
 
+    def watched(self) -> tuple[str, ...]:
+        """Contents that had viewers on an origin at the last look of this process, the most watched ones first."""
+        found = [channel for reading in self._readings.values() for channel in reading.channels if channel.viewers]
+        return tuple(item.content_id for item in sorted(found, key=lambda item: item.viewers, reverse=True))
+
     async def _serving(self, origin: str) -> tuple[Placed, ...]:
         return tuple(placed for placed in await self._store.placements(origin) if placed.serving)
 

@@ -8,14 +8,13 @@ import os
 import random
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from streaming_service.adapters.audit import Couriers
 from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
@@ -24,14 +23,12 @@ from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.ome import OmeFleet
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.adapters.webhooks import HttpCourier
 from streaming_service.application.administration import Administration
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
-from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
@@ -48,6 +45,7 @@ from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
+from streaming_service.bootstrap.delivery import context_headers, wire_delivery
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
 from streaming_service.bootstrap.media import open_media
@@ -55,15 +53,12 @@ from streaming_service.bootstrap.plans import (
     convergence_policy,
     hook_policy,
     notifier_of,
-    routes,
     spec_policy,
 )
+from streaming_service.bootstrap.probing import Probes, wire_probes
 from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull_source, push_tokens
 from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
-from streaming_service.context import correlation_id
-from streaming_service.domain.notification import Endpoint
-from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.keyring import cache_key
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
@@ -96,6 +91,7 @@ class Service:
     retention: Retention
     monitoring: Monitoring
     statistics: Statistics
+    probes: Probes
     progress: ProgressWatch
     events: EventSource | None
     embedded: EmbeddedSource | None
@@ -111,13 +107,14 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         transport = await stack.enter_async_context(AiohttpTransport())
         # Sockets of their own, and no limit but the lanes': receivers on one host do not wait for each other.
         deliveries = await stack.enter_async_context(AiohttpTransport(connections=0, per_host=0))
+        probing = await stack.enter_async_context(AiohttpTransport(connections=64))
         media = stack.enter_context(open_media(settings))
         store = await stack.enter_async_context(open_store(settings))
         bucket = stack.enter_context(open_bucket(settings))
         audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        yield wire(settings, store, transport, media, bucket, clock, audit, deliveries)
+        yield wire(settings, store, transport, media, bucket, clock, audit, deliveries, probing)
 
 
 def wire(
@@ -129,12 +126,15 @@ def wire(
     clock: SharedClock | None = None,
     audit: Courier | None = None,
     deliveries: Transport | None = None,
+    probing: Transport | None = None,
 ) -> Service:
     """A service over this store, which reaches the world only through this transport, receivers through `deliveries`
-    if that is given, uploads through `media`, VOD copies in `bucket`, and the audit log through `audit`. Without a
-    `clock` that was compared with the store's it goes by this machine's."""
+    and the CDN through `probing` if those are given, uploads through `media`, VOD copies in `bucket`, and the audit log
+    through `audit`. Without a `clock` that was compared with the store's it goes by this machine's."""
     clock = clock or SharedClock(store.time)
-    return _Wiring(settings, store, transport, media, bucket, clock, audit, deliveries or transport).build()
+    return _Wiring(
+        settings, store, transport, media, bucket, clock, audit, deliveries or transport, probing or transport
+    ).build()
 
 
 class _Wiring:
@@ -150,10 +150,12 @@ class _Wiring:
         clock: SharedClock,
         audit: Courier | None,
         deliveries: Transport,
+        probing: Transport,
     ) -> None:
         self.settings = settings
         self.media = media
         self.deliveries = deliveries
+        self.probing = probing
         self.bucket = bucket
         self.store = store
         self.transport = transport
@@ -205,6 +207,9 @@ class _Wiring:
             self.delivery_bell.ring()
 
         embedded = embedded_source(settings)
+        statistics = Statistics(
+            store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
+        )
         return Service(
             settings=settings,
             metrics=self.metrics,
@@ -248,7 +253,18 @@ class _Wiring:
                 lease=timedelta(seconds=settings.lease_seconds),
                 poll_interval=settings.poll_interval_ms / 1000,
             ),
-            delivery=self._delivery(),
+            delivery=wire_delivery(
+                settings,
+                store,
+                self.deliveries,
+                audit=self.audit,
+                notifier=self.notifier,
+                signer=self.signer,
+                meter=self.metrics,
+                clock=clock,
+                bell=self.delivery_bell,
+                owner=self.owner,
+            ),
             retention=Retention(store=store, clock=clock, kept=timedelta(days=settings.delivery_retention_days)),
             monitoring=Monitoring(
                 store=store,
@@ -257,8 +273,16 @@ class _Wiring:
                 capacities=lambda: {view.name: view.capacity for view in fleet.views()},
                 clock=clock,
             ),
-            statistics=Statistics(
-                store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
+            statistics=statistics,
+            probes=wire_probes(
+                settings,
+                store,
+                self.probing,
+                signer=self.signer,
+                notifier=self.notifier,
+                meter=self.metrics,
+                clock=clock,
+                watched=statistics.watched,
             ),
             progress=ProgressWatch(store=store, fleet=fleet, observe=fleet.watch.observe_progress, clock=clock),
             events=embedded or pull_source(settings, self.metrics),
@@ -348,40 +372,3 @@ class _Wiring:
             base=ingest_base(self.settings, fleet),
             changed=changed,
         )
-
-    def _delivery(self) -> DeliveryLoop:
-        settings = self.settings
-        issuer = ManifestIssuer(
-            self.signer, base_url=self.base_url, ttl=settings.signed_url_ttl_seconds, time=self.clock.time
-        )
-        secret = revealed(settings.webhook_signing_secret) or None
-        return DeliveryLoop(
-            store=self.store,
-            courier=Couriers(
-                HttpCourier(
-                    self.deliveries,
-                    routes(settings),
-                    clock=self.clock,
-                    secrets=(secret,) if secret else (),
-                    timeout=settings.webhook_timeout_ms / 1000,
-                    context=context_headers,
-                ),
-                {Endpoint.AUDIT: self.audit} if self.audit else {},
-            ),
-            render=lambda notification: render_body(notification, issuer.issue),
-            endpoints=tuple(sorted(self.notifier.endpoints)),
-            clock=self.clock,
-            jitter=random.random,
-            meter=self.metrics,
-            bell=self.delivery_bell,
-            owner=self.owner,
-            concurrency=settings.delivery_concurrency,
-            lease=timedelta(seconds=settings.lease_seconds),
-            poll_interval=settings.poll_interval_ms / 1000,
-        )
-
-
-def context_headers() -> Mapping[str, str]:
-    """What every outgoing call carries of the request or job at hand."""
-    current = correlation_id.get()
-    return {"x-correlation-id": current} if current else {}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streaming_service.domain.clock import to_wire
-from streaming_service.domain.notification import Endpoint, Notification, is_about_origin
+from streaming_service.domain.notification import Endpoint, Notification, is_about_content
 from streaming_service.domain.signing.scheme import SignedCookie
 
 
@@ -122,8 +122,8 @@ def _audit(notification: Notification) -> dict[str, Any]:
 
 
 def _about(notification: Notification) -> dict[str, Any]:
-    """The content that it is about; an origin is named by its facts."""
-    return {} if is_about_origin(notification) else {"contentId": notification.content_id}
+    """The content that it is about; anything else is named by its facts."""
+    return {"contentId": notification.content_id} if is_about_content(notification) else {}
 
 
 def _signed(facts: Mapping[str, Any], sign: Sign) -> SignedManifest:

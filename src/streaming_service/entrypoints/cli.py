@@ -71,6 +71,14 @@ def serve(
     _run(run_process(env_file, api=True, worker=with_worker))
 
 
+@app.command("probe-agent")
+def probe_agent(env_file: EnvFile = _ENV) -> None:
+    """Look at manifests from this region whenever the service asks, until SIGTERM."""
+    from streaming_service.entrypoints.probe_agent import run_probe_agent
+
+    _run(run_probe_agent(env_file))
+
+
 @worker_app.callback(invoke_without_command=True)
 def worker(context: typer.Context, env_file: EnvFile = _ENV) -> None:
     """Run the worker until SIGTERM."""
@@ -214,7 +222,9 @@ def origins_undrain(name: str, as_json: Json = False, env_file: EnvFile = _ENV) 
 
 @config_app.command("check")
 def config_check(
-    role: Annotated[list[str] | None, typer.Option(help="Check what api or worker needs; both if not given.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Check what api, worker or probe-agent needs; the first two if not given.")
+    ] = None,
     as_json: Json = False,
     env_file: EnvFile = _ENV,
 ) -> None:

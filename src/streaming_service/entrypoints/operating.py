@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -134,8 +134,8 @@ async def rotate_ingest(env_file: Path, content_id: str, *, as_json: bool) -> No
 def check_configuration(env_file: Path, roles: list[str], *, as_json: bool) -> None:
     """Print every variable; raises ConfigurationError afterwards when something is wrong."""
     for role in roles:
-        if role not in {"api", "worker", "store"}:
-            raise InvalidInput("--role", "is not one of api, worker, store")
+        if role not in get_args(Role):
+            raise InvalidInput("--role", f"is not one of {', '.join(get_args(Role))}")
     settings = load(env_file=env_file)
     rows = origins(settings, env_file=env_file)
     if as_json:

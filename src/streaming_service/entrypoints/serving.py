@@ -79,6 +79,7 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         playback=service.playback,
         administration=service.administration,
         origins=service.origins,
+        probing=service.probes.on_demand,
         intake=service.intake,
         ingest=service.ingest,
         publish=publish,

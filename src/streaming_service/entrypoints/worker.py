@@ -98,6 +98,10 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
             _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),
             tasks.create_task(_keep_statistics(service, elected("statistics", settings.stats_interval_seconds))),
         ]
+        if service.probes.watch:
+            # In the process that keeps the statistics: it knows what is watched.
+            leads = elected("statistics", settings.stats_interval_seconds)
+            running.append(tasks.create_task(service.probes.watch.run(leads), name="probes"))
         log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
         if service.events is None:
             await stop.wait()

@@ -13,6 +13,7 @@ from msgspec.structs import replace as altered
 
 from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.content_service import NullCatalog
+from streaming_service.adapters.failovers import NullFailovers
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.administration import Administration
@@ -23,6 +24,7 @@ from streaming_service.application.origins import OriginOperations
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Ack, Message
+from streaming_service.application.probing import ProbePlan, Probing
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.seating import Seating
 from streaming_service.domain.access import Viewer
@@ -32,6 +34,8 @@ from streaming_service.domain.history import change
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint, Notifier
 from streaming_service.domain.placement import stream_name
+from streaming_service.domain.probe import Target
+from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key
 from streaming_service.domain.signing.scheme import Signer
@@ -47,6 +51,7 @@ from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.errors import StoreUnavailable
 from streaming_service.telemetry import Metrics
 from tests.fake_ome import FakeFleet
+from tests.fakes import FakeProber
 from tests.placements import placed as put
 from tests.views import FakeViews
 
@@ -61,6 +66,14 @@ CDN = "https://cdn.test"
 INGEST = "rtmp://ome.test:1935,srt://ome.test:9999,https://ome.test:3334"
 CAUSE = Cause("test", "test-correlation")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
+PROBES = ProbePlan(
+    regions=parse_regions("iad,sfo,ams=agent:http://agent.test"),
+    bases={Target.PRIMARY: CDN, Target.FAILOVER: "https://failover.test"},
+    playlist="master",
+    ttl=300,
+    timeout=3.0,
+    endpoints=frozenset({Endpoint.BIGQUERY}),
+)
 SPECS = SpecPolicy(
     ladders=dict.fromkeys(Classification, LADDER),
     applications={Classification.REEL: "reels", Classification.SERIES: "series"},
@@ -265,6 +278,16 @@ def make_api(
                 clock=clock,
                 changed=playback.forget,
                 wake_delivery=nothing,
+            ),
+            probing=Probing(
+                store=store,
+                prober=FakeProber(),
+                failovers=NullFailovers(),
+                signer=CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
+                plan=PROBES,
+                meter=metrics,
+                clock=clock,
+                time=time.time,
             ),
             origins=OriginOperations(store=store, fleet=FakeViews(), notifier=notifier, clock=clock),
             intake=intake,

@@ -34,6 +34,7 @@ INTERFACE = {
     ("get", "/internal/playback/{contentId}"),
     ("post", "/internal/events/pubsub"),
     ("get", "/internal/qos"),
+    ("post", "/internal/probes/manifest"),
     ("get", "/metrics"),
     ("get", "/health"),
     ("get", "/livez"),

@@ -210,3 +210,19 @@ async def test_a_closed_transport_refuses(serve: Serve) -> None:
 
     with pytest.raises(UpstreamUnavailable, match="stopping"):
         await transport.send(Request("GET", base))
+
+
+async def test_an_answer_that_began_and_broke_off_tells_its_status(
+    transport: AiohttpTransport, converse: Converse
+) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 206 Partial Content\r\ncontent-length: 100\r\n\r\nx")
+        await writer.drain()
+
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await transport.send(Request("GET", await converse(cut), timeout=2))
+    assert caught.value.status == 206
+    with pytest.raises(UpstreamUnavailable) as refused:
+        await transport.send(Request("GET", "http://127.0.0.1:1/"))
+    assert refused.value.status is None

@@ -193,6 +193,19 @@ async def test_an_origin_that_left_the_fleet_is_gone() -> None:
     assert set(board.shown.readings) == {"ome-2"}
 
 
+async def test_what_is_watched_is_known_the_most_watched_first() -> None:
+    board = Board("ome-1", "ome-2")
+    await board.watched(1, 3, "ome-1")
+    await board.watched(2, 7, "ome-2")
+    await board.watched(3, 0, "ome-2")
+    assert board.statistics.watched() == ()
+    await board.run()
+
+    assert board.statistics.watched() == (content_id(2), content_id(1))
+    board.statistics.resign()
+    assert board.statistics.watched() == ()
+
+
 async def test_who_resigns_shows_nothing() -> None:
     board = Board()
     await board.watched(1, 3)

@@ -12,6 +12,7 @@ from streaming_service.entrypoints.http.health import Health, Readiness
 from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
 from streaming_service.entrypoints.http.origins import OriginEntry, OriginList
+from streaming_service.entrypoints.http.probes import ProbeResults
 from streaming_service.entrypoints.http.streams import ChannelList, HistoryView, Requested, RotationRequested
 from streaming_service.entrypoints.http.views import ChannelView
 
@@ -30,6 +31,7 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     Qos,
     OriginEntry,
     OriginList,
+    ProbeResults,
     Health,
     Readiness,
 )

@@ -13,7 +13,7 @@ from streaming_service.configuration import load
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import parse_registration
 from streaming_service.entrypoints.serving import api_context
-from streaming_service.errors import StoreUnavailable
+from streaming_service.errors import ConfigurationError, StoreUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,29 @@ async def test_without_a_store_it_is_ready_only_while_it_knows_something_to_sign
     await down.playback.internal(CONTENT)
 
     await ready()
+
+
+@pytest.mark.parametrize(
+    ("changes", "scheduled"),
+    [
+        ({}, True),
+        ({"PROBES_PER_SECOND": "0"}, False),
+        ({"CDN_PROBE_REGIONS": ","}, False),
+        ({"DRY_RUN_PROVISIONING": "true"}, False),
+    ],
+)
+async def test_probes_have_a_schedule_where_there_is_something_to_probe(
+    changes: dict[str, str], scheduled: bool
+) -> None:
+    plays = {"DRY_RUN_PROVISIONING": "false", "OME_API_BASE_URL": "http://ome.example:8081"}
+    wired = service(MemoryStore(), **(plays | changes))
+    assert (wired.probes.watch is not None) is scheduled
+    assert api_context(wired).probing is wired.probes.on_demand
+
+
+async def test_a_probe_secret_that_is_none_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="PROBE_AGENT_SECRET: expected whsec_"):
+        service(MemoryStore(), PROBE_AGENT_SECRET="planted!")
 
 
 async def test_several_service_tokens_are_accepted_while_one_is_rotated() -> None:

@@ -34,12 +34,12 @@ class Multivariant(Struct, frozen=True):
 
 def parse_multivariant(text: str, url: str) -> Multivariant | None:
     """None when this is no multivariant playlist."""
-    playlist = _parse(text)
+    playlist = parse_playlist(text)
     if playlist is None or not playlist.is_variant:
         return None
     variants: list[tuple[str, int, int]] = []
     for item in playlist.playlists:
-        address = _resolve(url, item.uri)
+        address = resolve(url, item.uri)
         if address is None:
             return None
         width, height = item.stream_info.resolution or (0, 0)
@@ -49,15 +49,15 @@ def parse_multivariant(text: str, url: str) -> Multivariant | None:
 
 def first_media(text: str, url: str) -> tuple[str | None, str] | None:
     """Absolute URLs of the init segment (if any) and of the first media segment; None when there is none yet."""
-    playlist = _parse(text)
+    playlist = parse_playlist(text)
     if playlist is None or playlist.is_variant or not playlist.segments:
         return None
     # A segment that is still being written has parts and no URI yet.
     segment = next((item for item in playlist.segments if item.uri), None)
     if segment is None:
         return None
-    address, section = _resolve(url, segment.uri), segment.init_section
-    init = _resolve(url, section.uri) if section is not None and section.uri else None
+    address, section = resolve(url, segment.uri), segment.init_section
+    init = resolve(url, section.uri) if section is not None and section.uri else None
     return (init, address) if address else None
 
 
@@ -67,7 +67,7 @@ def end_of_media(text: str) -> float | None:
     OME dates segments by their media time from the first one on, so this falls behind the wall clock when OME does.
     None when nothing is dated, or the stream has ended.
     """
-    playlist = _parse(text)
+    playlist = parse_playlist(text)
     if playlist is None or playlist.is_variant or playlist.is_endlist:
         return None
     # What is still being written has parts, no URI and, as the library reads it, no date.
@@ -78,18 +78,20 @@ def end_of_media(text: str) -> float | None:
     return last.program_date_time.timestamp() + (last.duration or 0.0) + begun
 
 
-def _resolve(base: str, uri: str | None) -> str | None:
+def resolve(base: str, uri: str | None) -> str | None:
+    """The absolute URL of what a playlist at `base` names; None when it is none."""
     try:
         return urljoin(base, uri) if uri else None
     except ValueError:
         return None
 
 
-def _parse(text: str) -> m3u8.M3U8 | None:
+def parse_playlist(text: str) -> m3u8.M3U8 | None:
+    """None when this is no playlist at all."""
     if not text.startswith("#EXTM3U"):
         return None
     try:
         return m3u8.loads(text)
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError, OverflowError):
         # The library meets malformed lines with whatever its parsing ran into.
         return None

@@ -25,6 +25,7 @@ from streaming_service.application.ports.platform import (
     Receipt,
     TokenService,
 )
+from streaming_service.application.ports.probing import Failovers, ProbeMeter, Prober
 from streaming_service.application.ports.process import Ack, Clock, EventHandler, EventSource, Message, Meter
 from streaming_service.application.ports.store import (
     LISTED_BYTES,
@@ -74,6 +75,7 @@ __all__ = [
     "DeliveryState",
     "EventHandler",
     "EventSource",
+    "Failovers",
     "Fleet",
     "IdempotencyStore",
     "LeaseStore",
@@ -90,6 +92,8 @@ __all__ = [
     "Placed",
     "Playability",
     "PlayabilityReport",
+    "ProbeMeter",
+    "Prober",
     "Receipt",
     "RecordingState",
     "Started",

@@ -58,12 +58,14 @@ async def _show(info: StackInfo, sample: Path, directory: Path) -> None:
         content_id = await _publish(info, transport, Upload(sample))
     place = "" if directory == Path("var/dev") else f" --directory {directory}"
     command, channel = ".venv/bin/streaming-service", f"{info.api}/v1/admin/streams/{content_id}"
+    probe = f'{info.api}/internal/probes/manifest --json \'{{"contentId": "{content_id}"}}\''
     viewer = f"{info.api}/v1/streams/{content_id}/manifest"
     _print("")
     for about, line in (
         ("another video", f"{command} publish FILE.mp4{place}"),
         ("ask as a viewer", f"curl -H 'Authorization: Bearer {VIEWER_TOKEN}' {viewer}"),
         ("the channel", f"curl -H 'x-service-token: {info.service_token}' {channel}"),
+        ("does it play", f"curl -H 'x-service-token: {info.service_token}' {probe}"),
         ("all channels", f"{command} channels list --env-file {directory}/service.env"),
         ("stop", "Ctrl-C"),
     ):

@@ -216,6 +216,9 @@ def _variables(info: StackInfo, directory: Path, webhook_secret: str) -> dict[st
         "OME_WEBHOOK_SECRET": webhook_secret.removeprefix("whsec_"),
         "RECONCILE_INTERVAL_SECONDS": "5",
         "CDN_BASE_URL": info.edge,
+        # One label that looks from here, and one that goes through the address of an edge, which is the same one here.
+        "CDN_PROBE_REGIONS": f"iad,sfo={info.edge}",
+        "PROBES_PER_SECOND": "2",
         "CDN_CONTROL_BASE_URL": f"{platform}/cdn",
         "CDN_CONTROL_API_KEY": "dev-cdn-key",
         "AUTH_SERVICE_BASE_URL": f"{platform}/auth",

@@ -7,7 +7,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
-from streaming_service.entrypoints.http.context import ApiContext, ProcessContext
+from streaming_service.entrypoints.http.context import AgentContext, ApiContext, ProcessContext
 from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
 from streaming_service.entrypoints.http.failures import answer_problem
@@ -18,6 +18,8 @@ from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.metrics import metrics
 from streaming_service.entrypoints.http.openapi import docs_router
 from streaming_service.entrypoints.http.origins import origins_router
+from streaming_service.entrypoints.http.probe_agent import LARGEST_QUESTION, agent_router
+from streaming_service.entrypoints.http.probes import probes_router
 from streaming_service.entrypoints.http.push_auth import push_guard
 from streaming_service.entrypoints.http.rsgi import RestApp, RsgiApp
 from streaming_service.entrypoints.http.streams import streams_router
@@ -31,6 +33,12 @@ def build_app(api: ApiContext) -> RsgiApp:
 def build_process_app(process: ProcessContext) -> RestApp:
     """What a process without the API tells about itself: health and metrics."""
     return RestApp(_litestar([health_router, _scraped(process)], process, body_limit=0))
+
+
+def build_agent_app(agent: AgentContext) -> RestApp:
+    """What a probe agent answers: questions of the service, and what a process tells about itself."""
+    routes = [health_router, _scraped(agent), agent_router]
+    return RestApp(_litestar(routes, agent, body_limit=LARGEST_QUESTION))
 
 
 def build_rest(api: ApiContext) -> Litestar:
@@ -59,7 +67,14 @@ def _litestar(routes: Sequence[ControllerRouterHandler], context: ProcessContext
 def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
     guarded = Router(
         "/",
-        route_handlers=[streams_router, dead_letters_router, deliveries_router, origins_router, internal_router],
+        route_handlers=[
+            streams_router,
+            dead_letters_router,
+            deliveries_router,
+            origins_router,
+            internal_router,
+            probes_router,
+        ],
         guards=[service_guard(api.service_tokens)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )

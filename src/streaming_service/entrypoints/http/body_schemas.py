@@ -175,6 +175,16 @@ class RegisterOperation(Operation):
 
 
 @dataclass
+class ProbeOperation(Operation):
+    """The probe route: which content."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _json_body(
+            _object(["contentId"], {"contentId": _UUID}), {"content": {"contentId": _CONTENT_ID}}
+        )
+
+
+@dataclass
 class PushOperation(Operation):
     """The push route with its envelope."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from streaming_service.adapters.probing.agent import ProbeAgent
 from streaming_service.application.administration import Administration
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
@@ -10,6 +11,7 @@ from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
+from streaming_service.application.probing import Probing
 from streaming_service.entrypoints.http.push_auth import PushTokens
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.telemetry import Metrics
@@ -30,6 +32,13 @@ class ProcessContext:
 
 
 @dataclass(frozen=True)
+class AgentContext(ProcessContext):
+    """A probe agent."""
+
+    agent: ProbeAgent
+
+
+@dataclass(frozen=True)
 class ApiContext(ProcessContext):
     """Use cases and configuration of the API.
 
@@ -41,6 +50,7 @@ class ApiContext(ProcessContext):
     playback: Playback
     administration: Administration
     origins: OriginOperations
+    probing: Probing
     intake: Intake
     ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]

@@ -8,11 +8,12 @@ from streaming_service.application.channel_operations import MAX_PAGE
 from streaming_service.context import correlation_id
 from streaming_service.domain.content import parse_content_id
 from streaming_service.domain.notification import Cause
-from streaming_service.entrypoints.http.context import ApiContext, ProcessContext
+from streaming_service.entrypoints.http.context import AgentContext, ApiContext, ProcessContext
 from streaming_service.entrypoints.http.failures import BadParameter
 from streaming_service.errors import InvalidInput
 
 Api: TypeAlias = SkipValidation[ApiContext]
+Agent: TypeAlias = SkipValidation[AgentContext]
 Process: TypeAlias = SkipValidation[ProcessContext]
 
 ContentId: TypeAlias = Annotated[str, PathParameter(name="contentId", description="The content's UUID.", format="uuid")]
