@@ -71,8 +71,9 @@ def about_origin(name: str) -> str:
     return f"{_ORIGIN}{name}"
 
 
-def is_about_origin(notification: Notification) -> bool:
-    return notification.content_id.startswith(_ORIGIN)
+def is_about_content(notification: Notification) -> bool:
+    """Not about an origin, a dead letter, or all contents: those have a kind before their name."""
+    return ":" not in notification.content_id
 
 
 class Cause(Struct, frozen=True):

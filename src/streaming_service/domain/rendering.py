@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streaming_service.domain.clock import to_wire
-from streaming_service.domain.notification import Endpoint, Notification, is_about_origin
+from streaming_service.domain.notification import Endpoint, Notification, is_about_content
 
 # Manifest path and the channel's own base URL (None: the configured one) → signed URL and its expiry on the wire.
 Sign = Callable[[str, str | None], tuple[str, str]]
@@ -51,7 +51,8 @@ def _cdn_control(notification: Notification, sign: Sign) -> dict[str, Any]:
         case "cdn.warmup":
             return {"url": _signed(facts, sign)[0]}
         case "cdn.failover":
-            return {"path": facts["path"], "ingestRegion": facts["ingestRegion"]}
+            said = {"target": facts["target"]} if "target" in facts else {}
+            return {"path": facts["path"], "ingestRegion": facts["ingestRegion"], **said}
         case _:
             return {"path": facts["path"]}
 
@@ -86,13 +87,13 @@ def _audit(notification: Notification) -> dict[str, Any]:
     """What is about no content, such as an origin or a dead letter, has a `subject` instead."""
     facts = notification.facts
     named = {"action", "actor", "reason", "severity", "description", "auditTopic", "occurredAt"}
-    about = notification.content_id
+    about, of_content = notification.content_id, is_about_content(notification)
     return {
         "id": notification.id,
         "action": facts.get("action", notification.topic),
         "actor": facts["actor"],
-        "contentId": None if ":" in about else about,
-        "subject": about if ":" in about else None,
+        "contentId": about if of_content else None,
+        "subject": None if of_content else about,
         "reason": facts.get("reason") or facts.get("description", ""),
         "severity": facts.get("severity"),
         "occurredAt": to_wire(notification.occurred_at),
@@ -102,8 +103,8 @@ def _audit(notification: Notification) -> dict[str, Any]:
 
 
 def _about(notification: Notification) -> dict[str, Any]:
-    """The content that it is about; an origin is named by its facts."""
-    return {} if is_about_origin(notification) else {"contentId": notification.content_id}
+    """The content that it is about; anything else is named by its facts."""
+    return {"contentId": notification.content_id} if is_about_content(notification) else {}
 
 
 def _signed(facts: Mapping[str, Any], sign: Sign) -> tuple[str, str]:

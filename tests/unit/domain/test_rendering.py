@@ -61,6 +61,11 @@ def test_gateway_warmup() -> None:
             {"path": "/reels/sid-1/", "ingestRegion": "iad", "occurredAt": "…"},
             {"path": "/reels/sid-1/", "ingestRegion": "iad"},
         ),
+        (
+            "cdn.failover",
+            {"path": "/*", "ingestRegion": None, "target": "primary", "reason": "…"},
+            {"path": "/*", "ingestRegion": None, "target": "primary"},
+        ),
     ],
 )
 def test_cdn_control(topic: str, facts: dict[str, Any], body: dict[str, Any]) -> None:
