@@ -20,6 +20,7 @@ from streaming_service.domain.access import Refusal, Viewer, check_content, chec
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.ladder import QUALITIES
+from streaming_service.domain.placement import Placement
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
@@ -80,52 +81,59 @@ class SignedPlayback(Struct, rename="camel"):
 
 
 class PlaybackPolicy(Struct, frozen=True):
-    """`base_url` of the CDN, lifetimes in seconds."""
+    """`base_url` of the CDN, `failover_base_url` of the one that stands in for it; lifetimes in seconds."""
 
     base_url: str
     ttl: int
     playlist: str
+    failover_base_url: str | None = None
     cache_control: str = "private, max-age=30, stale-while-revalidate=30"
     freshness: float = 1.0
     capacity: int = 100_000
     entitlement_required: bool = False
 
 
-class _Title:
-    """One content, prepared for signing."""
+_NOT_READY = Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
 
-    __slots__ = (
-        "channel",
-        "drm",
-        "expires",
-        "expires_at",
-        "host",
-        "loaded_at",
-        "playlists",
-        "prefix",
-        "query",
-        "window",
-    )
+
+def _never(_content_id: str, _viewer: str) -> bool:
+    """There is no failover."""
+    return False
+
+
+class _Route:
+    """One way to a content: its URLs but for the signature, and the signature of this second."""
+
+    __slots__ = ("expires", "expires_at", "host", "playlists", "prefix", "query")
+
+    def __init__(self, base: str, serving: Placement, playlist: str) -> None:
+        self.expires = 0
+        self.expires_at = ""
+        self.query = ""
+        self.host = base.partition("://")[2].partition("/")[0]
+        self.prefix = f"{base}{serving.path}"
+        self.playlists = {
+            quality: f"{self.prefix}{serving.ladder.playlist(quality, playlist)}.m3u8?" for quality in QUALITIES
+        }
+
+
+class _Title:
+    """One content, prepared for signing; without routes when nothing is served."""
+
+    __slots__ = ("channel", "drm", "failover", "loaded_at", "primary", "window")
 
     def __init__(self, channel: Channel | None, policy: PlaybackPolicy, loaded_at: float) -> None:
         self.channel = channel
         self.loaded_at = loaded_at
-        self.expires = 0
-        self.expires_at = ""
-        self.query = ""
-        self.prefix = self.host = ""
-        self.playlists: dict[str, str] = {}
+        self.primary: _Route | None = None
+        self.failover: _Route | None = None
         self.drm: ManifestDrm | None = None
         self.window: ManifestWindow | None = None
         if channel is None or channel.serving is None:
             return
-        base = channel.spec.base_url or policy.base_url
-        self.host = base.partition("://")[2].partition("/")[0]
-        self.prefix = f"{base}{channel.serving.path}"
-        ladder = channel.serving.ladder
-        self.playlists = {
-            quality: f"{self.prefix}{ladder.playlist(quality, policy.playlist)}.m3u8?" for quality in QUALITIES
-        }
+        self.primary = _Route(channel.spec.base_url or policy.base_url, channel.serving, policy.playlist)
+        if policy.failover_base_url:
+            self.failover = _Route(policy.failover_base_url, channel.serving, policy.playlist)
         if channel.spec.drm:
             self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
         if window := channel.spec.availability:
@@ -136,7 +144,10 @@ class _Title:
 
 
 class Playback:
-    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds."""
+    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds.
+
+    `leads_away` says whether a viewer of a content is sent to the failover; from memory, it is asked for each viewer.
+    """
 
     def __init__(
         self,
@@ -146,20 +157,34 @@ class Playback:
         signer: Signer,
         policy: PlaybackPolicy,
         time: Callable[[], float],
+        leads_away: Callable[[str, str], bool] = _never,
     ) -> None:
         self._store = store
+        self._leads_away = leads_away
         self._viewers = viewers
         self._signer = signer
         self._policy = policy
         self._time = time
         self._titles: OrderedDict[str, _Title] = OrderedDict()
         self._loading: dict[str, asyncio.Task[_Title]] = {}
-        self._policy_view = ManifestPolicy(policy.cache_control, policy.ttl, failover=False)
+        self._policy_views = tuple(
+            ManifestPolicy(policy.cache_control, policy.ttl, failover=failover) for failover in (False, True)
+        )
 
     async def manifest(
-        self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
+        self,
+        content_id: str,
+        token: str | None,
+        quality: str,
+        claimed_country: str | None,
+        correlation_id: str,
+        session: str | None = None,
     ) -> ManifestAnswer | Refused:
-        """Decide and sign. Raises nothing: whatever fails is a refusal."""
+        """Decide and sign. Raises nothing: whatever fails is a refusal.
+
+        Viewers with the same `session` are sent to the same origin; without one it is that of the token, or all of a
+        content go together.
+        """
         if not token:
             return Refused(Refusal.NO_TOKEN)
         try:
@@ -185,33 +210,35 @@ class Playback:
         channel = title.channel
         if channel is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
-        if refused := self._check(channel, viewer, claimed_country, now):
-            return refused
-        self._sign(title, channel, int(seconds))
+        route = self._route(title, content_id, session or viewer.session_id or content_id)
+        if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
+            return refused or _NOT_READY
+        self._sign(route, channel, int(seconds))
         return ManifestAnswer(
-            title.playlists[quality] + title.query,
-            title.expires_at,
-            title.host,
+            route.playlists[quality] + route.query,
+            route.expires_at,
+            route.host,
             viewer.entitlements,
-            self._policy_view,
+            self._policy_views[route is title.failover],
             title.drm,
             title.window,
         )
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
-        """For callers that have no viewer. Raises StoreError."""
+        """For callers that have no viewer: where all would go. Raises StoreError."""
         seconds = self._time()
         title = await self._title(content_id, seconds)
         channel = title.channel
         if channel is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
-        if refused := _unplayable(channel):
-            return refused
+        route = self._route(title, content_id, content_id)
+        if (refused := _unplayable(channel)) or route is None:
+            return refused or _NOT_READY
         window = channel.spec.availability
         if window and window.ends_at and seconds >= window.ends_at.timestamp():
             return Refused(Refusal.NO_LONGER_AVAILABLE)
-        self._sign(title, channel, int(seconds))
-        return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
+        self._sign(route, channel, int(seconds))
+        return SignedPlayback(route.playlists["auto"] + route.query, route.expires_at, route.host)
 
     @property
     def warm(self) -> bool:
@@ -239,17 +266,23 @@ class Playback:
             return Refused(refusal, max(1, int((spec.availability.starts_at - now).total_seconds()) + 1))
         return Refused(refusal) if refusal else _unplayable(channel)
 
-    def _sign(self, title: _Title, channel: Channel, now: int) -> None:
-        """One signature per content and second: viewers of the same second share it."""
+    def _route(self, title: _Title, content_id: str, viewer: str) -> _Route | None:
+        """The way that this viewer goes; None when nothing is served."""
+        if title.failover is not None and self._leads_away(content_id, viewer):
+            return title.failover
+        return title.primary
+
+    def _sign(self, route: _Route, channel: Channel, now: int) -> None:
+        """One signature per content, origin and second: viewers of the same second share it."""
         expires = now + self._policy.ttl
         window = channel.spec.availability
         if window and window.ends_at:
             # A URL must not outlive the permission it stands for.
             expires = min(expires, int(window.ends_at.timestamp()))
-        if expires != title.expires:
-            title.query = self._signer.sign(title.prefix, expires).query
-            title.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
-            title.expires = expires
+        if expires != route.expires:
+            route.query = self._signer.sign(route.prefix, expires).query
+            route.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
+            route.expires = expires
 
     async def _title(self, content_id: str, now: float) -> _Title:
         title = self._titles.get(content_id)
@@ -297,6 +330,4 @@ class Playback:
 def _unplayable(channel: Channel) -> Refused | None:
     if channel.status is Status.RETIRED:
         return Refused(Refusal.RETIRED)
-    if channel.serving is None:
-        return Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
-    return None
+    return _NOT_READY if channel.serving is None else None

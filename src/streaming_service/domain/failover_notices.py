@@ -27,7 +27,8 @@ class FailoverNotices(Struct, frozen=True):
     def of(
         self, before: Standing, after: Standing, path: str, region: str | None, cause: Cause
     ) -> tuple[Notification, ...]:
-        """The debts of a change; none when it sends nobody elsewhere. `path` with a trailing `*` is a prefix."""
+        """The debts of a change; none when it sends nobody elsewhere. `path` with a trailing `*` is a prefix,
+        and empty when nothing is served."""
         promoted = after.mode is Mode.PROMOTED
         if promoted == (before.mode is Mode.PROMOTED):
             return ()
@@ -50,7 +51,7 @@ class FailoverNotices(Struct, frozen=True):
             "auditTopic": self.audit_topic,
         }
         owed = [(Endpoint.BIGQUERY, facts), (Endpoint.OBSERVABILITY, alert)]
-        if promoted or self.tell_return:
+        if path and (promoted or self.tell_return):
             owed.append((Endpoint.CDN_CONTROL, facts))
         if not after.manual:  # what an operator did is on record as such
             owed.append((Endpoint.AUDIT, {**alert, "actor": after.actor}))

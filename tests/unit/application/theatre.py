@@ -1,5 +1,6 @@
 """A content that plays, and the box office in front of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ class CountingSigner:
 class Theatre:
     """A world with one content that plays, and the box office."""
 
-    def __init__(self, **policy: Any) -> None:
+    def __init__(self, leads_away: Callable[[str, str], bool] = lambda _content, _viewer: False, **policy: Any) -> None:
         self.world = World()
         self.clock = self.world.clock
         self.store = self.world.store
@@ -43,12 +44,18 @@ class Theatre:
             signer=self.signer,
             policy=PlaybackPolicy("https://cdn.example", ttl=300, playlist="master", **policy),
             time=self.clock.time,
+            leads_away=leads_away,
         )
 
     async def ask(
-        self, quality: str = "auto", country: str | None = None, number: int = 1, token: str | None = TOKEN
+        self,
+        quality: str = "auto",
+        country: str | None = None,
+        number: int = 1,
+        token: str | None = TOKEN,
+        session: str | None = None,
     ) -> ManifestAnswer | Refused:
-        return await self.playback.manifest(content_id(number), token, quality, country, "correlation-1")
+        return await self.playback.manifest(content_id(number), token, quality, country, "correlation-1", session)
 
     async def answer(self, **question: Any) -> ManifestAnswer:
         answer = await self.ask(**question)

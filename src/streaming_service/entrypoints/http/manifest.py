@@ -72,7 +72,9 @@ class ManifestRoute:
                 asked = self._queries.get(query) or self._parsed(query)
                 content_id = said if _CANONICAL(said) else parse_content_id(said)
                 token = _bearer(headers.get("authorization"))
-                outcome = await self._manifest(content_id, token, asked.quality, asked.geo, correlation_id)
+                outcome = await self._manifest(
+                    content_id, token, asked.quality, asked.geo, correlation_id, asked.session
+                )
             else:
                 outcome = _METHOD_NOT_ALLOWED
         except InvalidInput as error:

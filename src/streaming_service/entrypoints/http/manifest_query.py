@@ -13,7 +13,8 @@ _KNOWN = frozenset({"quality", "device", "geo", "session"})
 
 
 class ManifestQuery(Struct, frozen=True):
-    """What a player may say. `device` and `session` are checked and carry no decision."""
+    """What a player may say. `device` is checked and carries no decision. `session` tells viewers apart while some are
+    sent to the failover and some are not."""
 
     quality: str = "auto"
     device: str | None = None
