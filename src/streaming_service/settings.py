@@ -184,9 +184,26 @@ class Settings(BaseModel):
     cdn_signing_scheme: Literal["cloud-cdn"] = Field("cloud-cdn", description="How manifest URLs are signed.")
     cdn_signing_secret: SecretStr | None = Field(None, description="128-bit key, base64url: the active signing key.")
     cdn_signing_key_id: str = Field("primary", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Its name at the CDN.")
+    cdn_failover_base_url: str | None = Field(
+        None, description="Where viewers fetch the same manifests while the primary fails; unset: there is no failover."
+    )
+    failover_clear_seconds: float = Field(
+        300.0, gt=0, description="How long the primary has to be well before viewers go back to it."
+    )
+    failover_ramp_seconds: float = Field(120.0, ge=0, description="Over so long they go back, a few more each second.")
+    failover_dwell_seconds: float = Field(60.0, ge=0, description="Shortest stay on the failover.")
+    failover_hold_down_seconds: float = Field(
+        30.0, ge=0, description="No promotion for so long after a return, times the number of promotions; 300 at most."
+    )
+    failover_silence_seconds: float = Field(
+        90.0, gt=0, description="A region that tells nothing for longer is unknown, not failed."
+    )
     signed_url_ttl_seconds: int = Field(300, ge=10, le=86_400, description="How long a signed URL is good for.")
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
+    cdn_control_failback: bool = Field(
+        False, description="It understands target=primary: tell it at /failover when viewers go back, too."
+    )
 
     # -- the platform
     auth_service_base_url: str | None = Field(None, description="Token introspection.")
@@ -244,6 +261,7 @@ class Settings(BaseModel):
         "ome_api_base_url",
         "ome_playback_base_url",
         "cdn_base_url",
+        "cdn_failover_base_url",
         "cdn_control_base_url",
         "auth_service_base_url",
         "content_service_base_url",

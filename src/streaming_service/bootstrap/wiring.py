@@ -8,14 +8,13 @@ import os
 import random
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from streaming_service.adapters.audit import Couriers
 from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
@@ -24,14 +23,14 @@ from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.ome import OmeFleet
 from streaming_service.adapters.transport import AiohttpTransport
-from streaming_service.adapters.webhooks import HttpCourier
 from streaming_service.application.administration import Administration
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
+from streaming_service.application.failover import Failover
+from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
-from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
@@ -48,6 +47,8 @@ from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
+from streaming_service.bootstrap.delivery import context_headers, wire_delivery
+from streaming_service.bootstrap.failover import following, wire_failover
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
 from streaming_service.bootstrap.media import open_media
@@ -55,14 +56,10 @@ from streaming_service.bootstrap.plans import (
     convergence_policy,
     hook_policy,
     notifier_of,
-    routes,
     spec_policy,
 )
 from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull_source, push_tokens
 from streaming_service.bootstrap.stores import open_store
-from streaming_service.context import correlation_id
-from streaming_service.domain.notification import Endpoint
-from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, cache_key, decode_key
 from streaming_service.domain.signing.scheme import Signer
@@ -89,6 +86,8 @@ class Service:
     ingest: Ingest
     administration: Administration
     origins: OriginOperations
+    failover: Failover
+    failover_operations: FailoverOperations
     playback: Playback
     hooks: OmeHooks | None
     reconciliation: Reconciliation
@@ -118,7 +117,9 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        yield wire(settings, store, transport, media, bucket, clock, audit, deliveries)
+        service = wire(settings, store, transport, media, bucket, clock, audit, deliveries)
+        await stack.enter_async_context(following(service.failover, clock))
+        yield service
 
 
 def wire(
@@ -170,6 +171,8 @@ class _Wiring:
         self.specs = spec_policy(settings)
         self.notifier = notifier_of(settings)
         self.audit = audit
+        wired = wire_failover(settings, store, clock, self.metrics, self.delivery_bell.ring)
+        self.failover, self.failover_operations = wired.failover, wired.operations
 
     def build(self) -> Service:
         settings, store, clock = self.settings, self.store, self.clock
@@ -228,6 +231,8 @@ class _Wiring:
                 wake_delivery=self.delivery_bell.ring,
             ),
             origins=OriginOperations(store=store, fleet=fleet, notifier=self.notifier, clock=clock),
+            failover=self.failover,
+            failover_operations=self.failover_operations,
             playback=playback,
             hooks=self._hooks(playback, changed),
             reconciliation=Reconciliation(
@@ -250,7 +255,17 @@ class _Wiring:
                 lease=timedelta(seconds=settings.lease_seconds),
                 poll_interval=settings.poll_interval_ms / 1000,
             ),
-            delivery=self._delivery(),
+            delivery=wire_delivery(
+                settings,
+                store,
+                self.deliveries,
+                self.audit,
+                signer=self.signer,
+                clock=clock,
+                meter=self.metrics,
+                bell=self.delivery_bell,
+                owner=self.owner,
+            ),
             retention=Retention(store=store, clock=clock, kept=timedelta(days=settings.delivery_retention_days)),
             monitoring=Monitoring(
                 store=store,
@@ -316,9 +331,11 @@ class _Wiring:
                 base_url=self.base_url,
                 ttl=settings.signed_url_ttl_seconds,
                 playlist=settings.ome_playlist,
+                failover_base_url=settings.cdn_failover_base_url,
                 entitlement_required=settings.playback_require_entitlement,
             ),
             time=self.clock.time,
+            leads_away=self.failover.leads_away,
         )
 
     def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:
@@ -350,40 +367,3 @@ class _Wiring:
             base=ingest_base(self.settings, fleet),
             changed=changed,
         )
-
-    def _delivery(self) -> DeliveryLoop:
-        settings = self.settings
-        issuer = ManifestIssuer(
-            self.signer, base_url=self.base_url, ttl=settings.signed_url_ttl_seconds, time=self.clock.time
-        )
-        secret = revealed(settings.webhook_signing_secret) or None
-        return DeliveryLoop(
-            store=self.store,
-            courier=Couriers(
-                HttpCourier(
-                    self.deliveries,
-                    routes(settings),
-                    clock=self.clock,
-                    secrets=(secret,) if secret else (),
-                    timeout=settings.webhook_timeout_ms / 1000,
-                    context=context_headers,
-                ),
-                {Endpoint.AUDIT: self.audit} if self.audit else {},
-            ),
-            render=lambda notification: render_body(notification, issuer.issue),
-            endpoints=tuple(sorted(self.notifier.endpoints)),
-            clock=self.clock,
-            jitter=random.random,
-            meter=self.metrics,
-            bell=self.delivery_bell,
-            owner=self.owner,
-            concurrency=settings.delivery_concurrency,
-            lease=timedelta(seconds=settings.lease_seconds),
-            poll_interval=settings.poll_interval_ms / 1000,
-        )
-
-
-def context_headers() -> Mapping[str, str]:
-    """What every outgoing call carries of the request or job at hand."""
-    current = correlation_id.get()
-    return {"x-correlation-id": current} if current else {}

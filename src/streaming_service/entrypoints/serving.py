@@ -76,6 +76,7 @@ def api_context(service: Service) -> ApiContext:
         playback=service.playback,
         administration=service.administration,
         origins=service.origins,
+        failover=service.failover_operations,
         intake=service.intake,
         ingest=service.ingest,
         publish=publish,

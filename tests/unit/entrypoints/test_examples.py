@@ -7,6 +7,7 @@ from streaming_service.application.playback import ManifestAnswer, SignedPlaybac
 from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
+from streaming_service.entrypoints.http.failover import FailoverEntry, FailoverList
 from streaming_service.entrypoints.http.health import Health, Readiness
 from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
@@ -26,6 +27,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     RotationRequested,
     IngestView,
     Qos,
+    FailoverEntry,
+    FailoverList,
     OriginEntry,
     OriginList,
     Health,

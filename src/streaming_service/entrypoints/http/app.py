@@ -10,6 +10,7 @@ from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
 from streaming_service.entrypoints.http.context import ApiContext, ProcessContext
 from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
+from streaming_service.entrypoints.http.failover import failover_router
 from streaming_service.entrypoints.http.failures import answer_problem
 from streaming_service.entrypoints.http.health import health_router
 from streaming_service.entrypoints.http.hooks import hooks_router
@@ -59,7 +60,14 @@ def _litestar(routes: Sequence[ControllerRouterHandler], context: ProcessContext
 def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
     guarded = Router(
         "/",
-        route_handlers=[streams_router, dead_letters_router, deliveries_router, origins_router, internal_router],
+        route_handlers=[
+            streams_router,
+            dead_letters_router,
+            deliveries_router,
+            origins_router,
+            failover_router,
+            internal_router,
+        ],
         guards=[service_guard(api.service_tokens)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from streaming_service.application.administration import Administration
+from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
@@ -41,6 +42,7 @@ class ApiContext(ProcessContext):
     playback: Playback
     administration: Administration
     origins: OriginOperations
+    failover: FailoverOperations
     intake: Intake
     ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]

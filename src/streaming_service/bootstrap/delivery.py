@@ -1,0 +1,69 @@
+"""The loop that pays the outbox, and what every outgoing call carries."""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+
+from streaming_service.adapters.audit import Couriers
+from streaming_service.adapters.clock import SharedClock
+from streaming_service.adapters.http import Transport
+from streaming_service.adapters.webhooks import HttpCourier
+from streaming_service.application.delivery import DeliveryLoop
+from streaming_service.application.dispatch import Bell
+from streaming_service.application.issuing import ManifestIssuer
+from streaming_service.application.ports import Courier, Meter, Store
+from streaming_service.bootstrap.plans import notifier_of, routes
+from streaming_service.context import correlation_id
+from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.rendering import render_body
+from streaming_service.domain.signing.scheme import Signer
+from streaming_service.settings import Settings, revealed
+
+
+def wire_delivery(
+    settings: Settings,
+    store: Store,
+    transport: Transport,
+    audit: Courier | None,
+    *,
+    signer: Signer,
+    clock: SharedClock,
+    meter: Meter,
+    bell: Bell,
+    owner: str,
+) -> DeliveryLoop:
+    """Receivers are reached through this transport, the audit log through `audit`."""
+    issuer = ManifestIssuer(
+        signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
+    )
+    secret = revealed(settings.webhook_signing_secret) or None
+    return DeliveryLoop(
+        store=store,
+        courier=Couriers(
+            HttpCourier(
+                transport,
+                routes(settings),
+                clock=clock,
+                secrets=(secret,) if secret else (),
+                timeout=settings.webhook_timeout_ms / 1000,
+                context=context_headers,
+            ),
+            {Endpoint.AUDIT: audit} if audit else {},
+        ),
+        render=lambda notification: render_body(notification, issuer.issue),
+        endpoints=tuple(sorted(notifier_of(settings).endpoints)),
+        clock=clock,
+        jitter=random.random,
+        meter=meter,
+        bell=bell,
+        owner=owner,
+        concurrency=settings.delivery_concurrency,
+        lease=timedelta(seconds=settings.lease_seconds),
+        poll_interval=settings.poll_interval_ms / 1000,
+    )
+
+
+def context_headers() -> Mapping[str, str]:
+    """What every outgoing call carries of the request or job at hand."""
+    current = correlation_id.get()
+    return {"x-correlation-id": current} if current else {}
