@@ -16,7 +16,7 @@ from streaming_service.application.failover_book import FailoverBook
 from streaming_service.application.ports import Clock
 from streaming_service.context import correlation_id, new_correlation_id
 from streaming_service.domain.failover import WHOLE, Decision, Mode, Standing, decide, settle
-from streaming_service.domain.failover_evidence import Evidence, Reading, Survey, Tally
+from streaming_service.domain.failover_evidence import Evidence, Reading, Survey
 from streaming_service.domain.failover_policy import FailoverPolicy
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.probe import Observation
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 ACTOR = "failover"
 _TRIES = 3
 _CASES = 20_000
+# So many contents are watched for all while the whole CDN is on the failover.
+_SAMPLE = 20
 
 
 class Reprobe(Struct, frozen=True):
@@ -39,7 +41,7 @@ class Reprobe(Struct, frozen=True):
 class _Case:
     """What is known about one content."""
 
-    __slots__ = ("counted", "evidence", "heard_at", "primary", "reading", "second", "thought")
+    __slots__ = ("counted", "evidence", "heard_at", "reading", "thought")
 
     def __init__(self) -> None:
         self.evidence = Evidence()
@@ -47,7 +49,6 @@ class _Case:
         self.thought = ""
         self.counted = False
         self.heard_at: datetime | None = None
-        self.primary = self.second = Tally()
 
 
 class Failover:
@@ -74,7 +75,10 @@ class Failover:
         self._survey = Survey()
         self._whole_thought = ""
         self._surveyed_at: datetime | None = None
+        self._doubtful_since: datetime | None = None
+        self._most_fail = False
         self._wanted: dict[str, datetime] = {}
+        self._sampled: set[str] = set()
 
     async def heard(self, observations: Sequence[Observation], *, asked_for: bool = False) -> None:
         """Take in what probes saw, and do what follows.
@@ -82,24 +86,29 @@ class Failover:
         `asked_for`: somebody chose these contents, perhaps because they fail. They say nothing about the whole CDN.
         Raises StoreError; what was heard is kept, and what follows from it is done the next time.
         """
+        if not self.enabled:
+            return
         now = self._clock.now()
         touched = {item.content_id: self._take_in(item, now, counted=not asked_for) for item in observations}
         for case in touched.values():
             case.evidence, case.reading = case.evidence.read(now, self._policy)
-            case.primary, case.second = case.reading.primary, case.reading.failover
-        if not self.enabled:
-            return
         await self._look_at_the_whole(now)
         for content_id, case in touched.items():
             decision = await self._follow(content_id, case.reading, now)
             case.thought = decision.thought
-            self._want(content_id, decision.probe_in, now)
+            self._want(content_id, decision.probe_in or self._sample(content_id, case), now)
 
     def reprobes(self) -> tuple[Reprobe, ...]:
-        """What is to be probed beside the schedule, the most urgent first. Each is wanted until it was probed."""
-        horizon = self._clock.now() - timedelta(seconds=self._policy.silence)
+        """What is to be probed beside the schedule, the most urgent first. Each is wanted until it was probed.
+
+        That what is on the failover is watched depends on nobody's memory: whoever probes next finds it here.
+        """
+        now = self._clock.now()
+        horizon = now - timedelta(seconds=self._policy.silence)
         self._wanted = {content_id: at for content_id, at in self._wanted.items() if at >= horizon}
-        return tuple(Reprobe(content_id, at) for content_id, at in sorted(self._wanted.items(), key=lambda it: it[1]))
+        away = {item.subject: now for item in self._book.known() if item.subject != WHOLE and item.share(now) > 0}
+        wanted = {**away, **self._wanted}
+        return tuple(Reprobe(content_id, at) for content_id, at in sorted(wanted.items(), key=lambda it: it[1]))
 
     def state(self, content_id: str) -> tuple[str, str]:
         """Where its viewers are sent (`primary`, `promoted`, `returning`), and why; what is thought of it, if that is
@@ -166,8 +175,10 @@ class Failover:
         self._surveyed_at = now
         recent = list(self._recent(now))
         self._survey, reading = self._survey.read(
-            (case.primary for case in recent), (case.second for case in recent), now, self._policy
+            (case.reading.primary for case in recent), (case.reading.failover for case in recent), now, self._policy
         )
+        self._most_fail = reading.primary.fails
+        self._doubtful_since = (self._doubtful_since or now) if reading.primary.doubtful else None
         decision = await self._follow(WHOLE, reading, now)
         self._whole_thought = decision.thought
 
@@ -184,8 +195,8 @@ class Failover:
         """Decide, and write it; when another process wrote meanwhile, decide again on what it wrote."""
         for _ in range(_TRIES):
             before = self._book.standing(subject)
-            if subject != WHOLE and before.mode is Mode.PRIMARY and self.share() >= 1:
-                return Decision(thought="the whole CDN is on the failover")
+            if subject != WHOLE and (left := self._left_to_the_whole(before, now)):
+                return left
             decision = decide(before, reading, now, self._policy)
             if decision.standing is None:
                 return decision
@@ -201,6 +212,33 @@ class Failover:
                 log.warning("failover", subject=subject, mode=decision.standing.mode.value, reason=decision.thought)
             return decision
         return Decision(thought="others are deciding about it", probe_in=self._policy.quick)
+
+    def _left_to_the_whole(self, before: Standing, now: datetime) -> Decision | None:
+        """When most contents fail, it is said once and not of each, and what holds all back holds each back."""
+        whole = self._book.standing(WHOLE)
+        if whole.frozen_at is not None:
+            return Decision(thought=f"all are frozen by {whole.actor}")
+        if before.mode is not Mode.PRIMARY:
+            return None
+        if whole.share(now) >= 1:
+            return Decision(thought="the whole CDN is on the failover")
+        if self._most_fail and whole.held_until is not None and now < whole.held_until:
+            return Decision(thought="most contents fail, and all are held on the primary", probe_in=self._policy.watch)
+        since = self._doubtful_since
+        if since is not None and (now - since).total_seconds() < self._policy.together:
+            return Decision(thought="most contents fail: to be confirmed for all", probe_in=self._policy.quick)
+        return None
+
+    def _sample(self, content_id: str, case: _Case) -> float | None:
+        """Enough contents are watched for the whole CDN to be known, whatever the schedule."""
+        self._sampled &= self._wanted.keys()
+        if self.share() <= 0 or not case.counted:
+            self._sampled.discard(content_id)
+            return None
+        if content_id not in self._sampled and len(self._sampled) >= _SAMPLE:
+            return None
+        self._sampled.add(content_id)
+        return self._policy.watch
 
     def _want(self, content_id: str, probe_in: float | None, now: datetime) -> None:
         if probe_in is None:

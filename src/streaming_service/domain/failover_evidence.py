@@ -88,18 +88,23 @@ def tally_regions(heard: Iterable[Heard], now: datetime, policy: FailoverPolicy)
 
 
 def tally_contents(tallies: Iterable[Tally], policy: FailoverPolicy) -> Tally:
-    """Most of the known contents are enough; of a few nothing is known about the whole CDN."""
-    known = failing = sure = well = 0
+    """Most of the known contents are enough; of a few nothing is known about the whole CDN.
+
+    Contents that fail side by side confirm each other: once a few are certain, all that fail are.
+    """
+    known = failing = certain = well = 0
     for item in tallies:
         if not item.known:
             continue
         known += 1
         failing += item.fails or item.doubtful
-        sure += item.fails
+        certain += item.fails
         well += item.clear
     if known < policy.fewest_contents:
         return Tally()
-    return Tally(known, failing, sure, well, known // 2 + 1)
+    enough = known // 2 + 1
+    sure = failing if certain >= min(policy.fewest_contents, enough) else certain
+    return Tally(known, failing, sure, well, enough)
 
 
 class Clearness(Struct, frozen=True):

@@ -16,7 +16,8 @@ class FailoverPolicy(Struct, frozen=True, kw_only=True):
     hold_down          times the number of promotions: no new one for so long after viewers went back,
     longest_hold_down  and never for longer than this
     forgotten          after so long on the primary promotions no longer count
-    fewest_contents    so many must be known before anything is said of the whole CDN
+    fewest_contents    so many must be known, and as many fail for certain, before anything is said of the whole CDN
+    together           so long a content waits for the others, when most of them seem to fail
     """
 
     silence: float = 90.0
@@ -30,6 +31,7 @@ class FailoverPolicy(Struct, frozen=True, kw_only=True):
     longest_hold_down: float = 300.0
     forgotten: float = 3600.0
     fewest_contents: int = 5
+    together: float = 10.0
 
     def hold_down_of(self, promotions: int) -> float:
         """How long after that many promotions there is no new one."""

@@ -52,7 +52,19 @@ async def test_what_is_on_the_failover_is_watched() -> None:
     (watched,) = process.failover.reprobes()
     assert watched.at == process.clock.now() + timedelta(seconds=15)
     process.clock.advance(300)
-    assert process.failover.reprobes() == (), "nobody has probed it: it is not asked for in vain for ever"
+    (still,) = process.failover.reprobes()
+    assert still.content_id == content_id(1)
+    newcomer = Process(process.world)
+    await newcomer.failover.refresh()
+    assert [item.content_id for item in newcomer.failover.reprobes()] == [content_id(1)]
+
+
+async def test_what_nobody_probes_is_not_asked_for_for_ever() -> None:
+    process = Process(await town())
+    await process.sees(BAD)
+    process.clock.advance(93)
+
+    assert process.failover.reprobes() == ()
 
 
 async def test_the_return_is_told_too() -> None:
@@ -101,6 +113,78 @@ async def test_when_most_contents_fail_all_viewers_go() -> None:
     assert process.why(99) == "the whole CDN: 6 of 6 contents fail on the primary"
     (order,) = (await told(process.world))["cdn-control"]
     assert (order.facts["path"], order.facts["scope"]) == ("/*", "cdn"), "one order instead of six"
+
+
+async def test_contents_that_fail_one_after_the_other_are_left_to_the_whole() -> None:
+    """However probes are spread: one order instead of one for each."""
+    process = Process(await town(8))
+    await process.sees(OK, contents=range(1, 9))
+    for number in (*range(1, 9), *range(1, 9), *range(1, 9)):
+        process.clock.advance(0.3)
+        await process.sees(BAD, contents=range(number, number + 1))
+
+    assert process.failover.share() == 1.0
+    assert [item.facts["scope"] for item in (await told(process.world))["cdn-control"]] == ["cdn"]
+
+
+async def test_a_content_does_not_wait_long_for_the_others() -> None:
+    process = Process(await town(8))
+    for _ in range(3):
+        process.clock.advance(2)
+        await process.sees(BAD, contents=range(1, 2))
+        await process.sees(OK, contents=range(2, 9))
+    assert process.mode(1) == "promoted", "the others are well"
+
+    process = Process(await town(8))
+    for turn in range(8):
+        process.clock.advance(2)
+        await process.sees(BAD, contents=range(1, 2))
+        # All the others fail now and then, and never for certain.
+        await process.sees(BAD if turn % 2 == 0 else OK, contents=range(2, 9))
+        assert process.failover.share() == 0.0
+    assert process.mode(1) == "promoted"
+
+
+async def test_contents_that_fail_confirm_each_other() -> None:
+    """Probes of hundreds of contents are not repeated before all viewers are sent elsewhere."""
+    process = Process(await town(1))
+    await process.sees_it_down(range(1, 6))
+    await process.sees(BAD, contents=range(6, 41))
+    process.clock.advance(2)
+    await process.sees(BAD, contents=range(41, 42))
+
+    assert process.failover.share() == 1.0
+
+
+async def test_what_holds_all_back_holds_each_back() -> None:
+    """Or each content would be promoted by itself while the whole CDN may not be."""
+    process = Process(await town(6))
+    await process.sees_it_down(range(1, 7))
+    for _ in range(2):
+        await process.operations.demote(WHOLE, ADMIN, "home")
+    await process.sees_it_down(range(1, 7))
+
+    assert process.failover.share() == 0.0
+    assert process.failover.elsewhere() == {Mode.PROMOTED: 0, Mode.RETURNING: 0}
+    assert process.why() == "most contents fail, and all are held on the primary"
+
+
+async def test_who_freezes_all_freezes_each() -> None:
+    process = Process(await town(6))
+    await process.operations.freeze(WHOLE, ADMIN, "release night")
+    await process.sees_it_down()
+    await process.sees_it_down(range(1, 7))
+
+    assert process.failover.share() == 0.0
+    assert (process.mode(), process.why()) == ("primary", "all are frozen by admin-api")
+
+
+async def test_while_all_are_on_the_failover_enough_is_watched() -> None:
+    process = Process(await town(1))
+    await process.sees_it_down(range(1, 41))
+    await process.sees(OK, contents=range(1, 41))
+
+    assert len(process.failover.reprobes()) == 20
 
 
 async def test_all_return_when_most_are_clear() -> None:
