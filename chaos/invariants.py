@@ -20,7 +20,7 @@ from streaming_service.configuration import load
 from streaming_service.devkit.platform.inbox import Received
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import HistoryEntry
-from streaming_service.domain.notification import Endpoint, Notifier, is_about_origin
+from streaming_service.domain.notification import Endpoint, Notifier, is_about_content
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.state import Status
 
@@ -70,7 +70,7 @@ async def find(world: World) -> Found:
         return Found(
             channel=channel,
             history=tuple(reversed(await store.history(channel.content_id, 1000))),
-            deliveries=tuple(item for item in reversed(page.items) if not is_about_origin(item.notification)),
+            deliveries=tuple(item for item in reversed(page.items) if is_about_content(item.notification)),
             seats={origin: len(numbers) for origin, numbers in (await store.seats()).items()},
             placements={
                 origin: frozenset(placed.stream for placed in await store.placements(origin))

@@ -72,7 +72,7 @@ def about_origin(name: str) -> str:
 
 
 def is_about_content(notification: Notification) -> bool:
-    """Not about an origin, a dead letter, or all contents: those have a kind before their name."""
+    """Not about an origin, or about whatever else is named as `kind:name`."""
     return ":" not in notification.content_id
 
 
