@@ -71,24 +71,27 @@ async def test_every_process_follows_within_a_second(tmp_path: Path) -> None:
         def serve(port: int) -> AbstractAsyncContextManager[Process]:
             return running("serve", env={**env, "HTTP_PORT": str(port)}, cwd=tmp_path)
 
-        async with serve(ports[0]), serve(ports[1]):
-            await asyncio.gather(*map(answers, ports))
-            assert {await leads_to(port) for port in ports} == {("cdn.example", False)}
+        async with serve(ports[0]):
+            await answers(ports[0])
+            assert await leads_to(ports[0]) == ("cdn.example", False)
+            await order(ports[0], f"{CONTENT}/promote")
+            assert await leads_to(ports[0]) == ("standby.example", True)
+            async with serve(ports[1]):
+                await answers(ports[1])
+                assert await leads_to(ports[1]) == ("standby.example", True), "it knew before it was asked"
+                url = f"http://127.0.0.1:{ports[1]}/metrics"
+                _, metrics, _ = await fetch(url, {"authorization": "Bearer metrics"})
+                assert b'streaming_failover_contents{state="promoted"} 1.0' in metrics
 
-            began = await order(ports[0], f"{CONTENT}/promote")
-            await follow(ports[1], "standby.example")
-            assert time.monotonic() - began < 1.0
-            assert {await leads_to(port) for port in ports} == {("standby.example", True)}
-            url = f"http://127.0.0.1:{ports[1]}/metrics"
-            _, metrics, _ = await fetch(url, {"authorization": "Bearer metrics"})
-            assert b'streaming_failover_contents{state="promoted"} 1.0' in metrics
+                await order(ports[0], f"{CONTENT}/demote")
+                began = await order(ports[0], f"{CONTENT}/demote")
+                await follow(ports[1], "cdn.example")
+                assert time.monotonic() - began < 1.0
 
-            # On the command line, and at once instead of over the ramp.
-            for words in (("freeze", CONTENT), ("demote", CONTENT)):
-                async with running("failover", *words, env=env, cwd=tmp_path) as process:
+                async with running("failover", "promote", "cdn", env=env, cwd=tmp_path) as process:
                     assert await process.child.wait() == 0, process.lines
-            for port in ports:
-                await follow(port, "cdn.example")
+                for port in ports:
+                    await follow(port, "standby.example")
 
 
 async def order(port: int, path: str) -> float:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from streaming_service.application.failover_book import FailoverBook
 from streaming_service.application.ports import Clock
 from streaming_service.context import correlation_id, new_correlation_id
-from streaming_service.domain.failover import WHOLE, Decision, Mode, Standing, decide, settle
+from streaming_service.domain.failover import WHOLE, Decision, Mode, Standing, abandon, decide, settle
 from streaming_service.domain.failover_evidence import Evidence, Reading, Survey
 from streaming_service.domain.failover_policy import FailoverPolicy
 from streaming_service.domain.notification import Cause
@@ -147,14 +147,19 @@ class Failover:
         await self._book.keep_fresh(interval, sleep)
 
     async def tidy(self) -> None:
-        """Write down what time alone changed. Raises StoreError."""
+        """Write down what time alone changed, and what nobody can tell of contents that are gone. Raises StoreError."""
         now = self._clock.now()
         for standing in self._book.known():
-            if (settled := settle(standing, now, self._policy)) is not None:
-                try:
-                    await self._book.write(standing, settled, "", None, _cause())
-                except Conflict:
-                    continue  # somebody knows better
+            after = settle(standing, now, self._policy) or standing
+            if after.subject != WHOLE and after.mode is not Mode.PRIMARY:
+                path, _ = await self._book.path_of(after.subject)
+                after = abandon(after, now) if path is None else after
+            if after is standing:
+                continue
+            try:
+                await self._book.write(standing, after, "", None, _cause())
+            except Conflict:
+                continue  # somebody knows better
 
     def _take_in(self, observation: Observation, now: datetime, *, counted: bool) -> _Case:
         case = self._cases.get(observation.content_id)

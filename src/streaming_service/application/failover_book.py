@@ -52,7 +52,10 @@ class FailoverBook:
         away = self._away
         if not away:
             return False
-        now, whole, own = self._clock.now(), away.get(WHOLE), away.get(content_id)
+        whole, own = away.get(WHOLE), away.get(content_id)
+        if whole is None and own is None:
+            return False
+        now = self._clock.now()
         return (whole is not None and whole.leads_away(viewer, now)) or (
             own is not None and own.leads_away(viewer, now)
         )

@@ -130,6 +130,16 @@ def settle(before: Standing, now: datetime, policy: FailoverPolicy) -> Standing 
     return None if standing is before else standing
 
 
+def abandon(standing: Standing, now: datetime) -> Standing:
+    """Nothing is served any more, so that nobody has to be sent anywhere. What an operator said stays."""
+    if standing.mode is Mode.PRIMARY or standing.manual or standing.frozen_at is not None:
+        return standing
+    why = "nothing is served any more"
+    return replace(
+        standing, mode=Mode.PRIMARY, since=now, changed_at=now, reason=why, actor=_ITSELF, ends_at=None, bad=None
+    )
+
+
 def _while_primary(standing: Standing, reading: Reading, now: datetime, policy: FailoverPolicy) -> Decision:
     rehabilitated = standing.bad is Target.FAILOVER and reading.failover_clear >= policy.clear
     if rehabilitated:

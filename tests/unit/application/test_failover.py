@@ -84,6 +84,26 @@ async def test_the_return_is_told_too() -> None:
     assert found.mode is Mode.PRIMARY
 
 
+async def test_a_content_that_is_retired_on_the_failover_is_forgotten() -> None:
+    process = Process(await town(2))
+    await process.sees_it_down(range(1, 3))
+    await process.world.operations.retire(content_id(1), ADMIN)
+    await process.failover.tidy()
+
+    assert (process.mode(1), process.mode(2)) == ("primary", "promoted")
+    process.clock.advance(120)
+    assert [item.content_id for item in process.failover.reprobes()] == [content_id(2)]
+
+
+async def test_what_an_operator_promoted_is_not_forgotten() -> None:
+    process = Process(await town())
+    await process.operations.promote(content_id(1), ADMIN, "drill")
+    await process.world.operations.retire(content_id(1), ADMIN)
+    await process.failover.tidy()
+
+    assert process.mode(1) == "promoted"
+
+
 async def test_what_nobody_plays_is_not_promoted() -> None:
     process = Process(await town())
     await process.sees_it_down(range(7, 8))
