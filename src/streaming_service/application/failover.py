@@ -54,7 +54,8 @@ class _Case:
 class Failover:
     """Every process has one; the one that probes tells it what was seen.
 
-    `wake` is called when quick probes are wanted. Without `enabled` there is no failover to send anybody to.
+    `probe_soon` is told which content is to be probed in how many seconds, beside the schedule. Without `enabled` there
+    is no failover to send anybody to.
     """
 
     def __init__(
@@ -64,13 +65,13 @@ class Failover:
         policy: FailoverPolicy,
         clock: Clock,
         enabled: bool,
-        wake: Callable[[], None],
+        probe_soon: Callable[[str, float], None],
     ) -> None:
         self.enabled = enabled
         self._book = book
         self._policy = policy
         self._clock = clock
-        self._wake = wake
+        self._probe_soon = probe_soon
         self._cases: OrderedDict[str, _Case] = OrderedDict()
         self._survey = Survey()
         self._whole_thought = ""
@@ -250,7 +251,7 @@ class Failover:
             self._wanted.pop(content_id, None)
             return
         self._wanted[content_id] = now + timedelta(seconds=probe_in)
-        self._wake()
+        self._probe_soon(content_id, probe_in)
 
     @staticmethod
     def _reason(standing: Standing, thought: str) -> str:

@@ -46,9 +46,9 @@ def wire_failover(
     clock: Clock,
     metrics: Metrics | None = None,
     wake_delivery: Callable[[], None] | None = None,
-    wake_probes: Callable[[], None] | None = None,
+    probe_soon: Callable[[str, float], None] | None = None,
 ) -> WiredFailover:
-    """Over this store; shown in `metrics` when there is a failover at all."""
+    """Over this store; shown in `metrics` when there is a failover at all. `probe_soon` as `Failover` has it."""
     notifier, policy = notifier_of(settings), failover_policy(settings)
     enabled = settings.cdn_failover_base_url is not None
     book = FailoverBook(
@@ -57,7 +57,7 @@ def wire_failover(
         clock=clock,
         wake_delivery=wake_delivery or _nobody,
     )
-    failover = Failover(book=book, policy=policy, clock=clock, enabled=enabled, wake=wake_probes or _nobody)
+    failover = Failover(book=book, policy=policy, clock=clock, enabled=enabled, probe_soon=probe_soon or _nobody_probes)
     operations = FailoverOperations(
         book=book, store=store, notifier=notifier, policy=policy, clock=clock, enabled=enabled
     )
@@ -89,3 +89,7 @@ async def open_failover(settings: Settings) -> AsyncGenerator[FailoverOperations
 
 def _nobody() -> None:
     """Other processes look into the store."""
+
+
+def _nobody_probes(_content_id: str, _seconds: float) -> None:
+    """What is wanted is asked for by whoever probes (`Failover.reprobes`)."""

@@ -37,7 +37,7 @@ async def test_quick_probes_are_wanted_until_it_is_certain() -> None:
     await process.sees(BAD)
     (first,) = process.failover.reprobes()
     assert (first.content_id, first.at) == (content_id(1), process.clock.now() + timedelta(seconds=2))
-    assert process.wakes == ["probes"]
+    assert process.asked == [(content_id(1), 2.0)]
     assert "to be confirmed" in process.why()
 
     process.clock.advance(2)

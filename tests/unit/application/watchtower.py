@@ -21,6 +21,7 @@ class Process:
         self.world = world
         self.clock = world.clock
         self.wakes: list[str] = []
+        self.asked: list[tuple[str, float]] = []
         self.book = FailoverBook(
             store=world.store,
             notices=FailoverNotices(world.notifier.endpoints),
@@ -32,7 +33,7 @@ class Process:
             policy=FAILOVER_POLICY,
             clock=world.clock,
             enabled=enabled,
-            wake=lambda: self.wakes.append("probes"),
+            probe_soon=lambda content, seconds: self.asked.append((content, seconds)),
         )
         self.operations = FailoverOperations(
             book=self.book,
