@@ -178,15 +178,7 @@ class Settings(BaseModel):
     stats_interval_seconds: float = Field(10.0, gt=0, description="Pause between two looks at OME's statistics.")
     poll_interval_ms: int = Field(500, ge=10, description="How often a worker asks the store for due work.")
 
-    # -- CDN
-    cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
-    cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")
-    cdn_signing_scheme: Literal["cloud-cdn"] = Field("cloud-cdn", description="How manifest URLs are signed.")
-    cdn_signing_secret: SecretStr | None = Field(None, description="128-bit key, base64url: the active signing key.")
-    cdn_signing_key_id: str = Field("primary", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Its name at the CDN.")
-    cdn_failover_base_url: str | None = Field(
-        None, description="Where viewers fetch the same manifests while the primary fails; unset: there is no failover."
-    )
+    # -- failover
     failover_clear_seconds: float = Field(
         300.0, gt=0, description="How long the primary has to be well before viewers go back to it."
     )
@@ -198,12 +190,22 @@ class Settings(BaseModel):
     failover_silence_seconds: float = Field(
         90.0, gt=0, description="A region that tells nothing for longer is unknown, not failed."
     )
+    cdn_control_failback: bool = Field(
+        False, description="CDN control understands target=primary: tell it at /failover when viewers go back, too."
+    )
+
+    # -- CDN
+    cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
+    cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")
+    cdn_signing_scheme: Literal["cloud-cdn"] = Field("cloud-cdn", description="How manifest URLs are signed.")
+    cdn_signing_secret: SecretStr | None = Field(None, description="128-bit key, base64url: the active signing key.")
+    cdn_signing_key_id: str = Field("primary", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Its name at the CDN.")
     signed_url_ttl_seconds: int = Field(300, ge=10, le=86_400, description="How long a signed URL is good for.")
+    cdn_failover_base_url: str | None = Field(
+        None, description="Where the same manifests are served when the CDN fails; unset: only the primary is probed."
+    )
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
-    cdn_control_failback: bool = Field(
-        False, description="It understands target=primary: tell it at /failover when viewers go back, too."
-    )
 
     # -- the platform
     auth_service_base_url: str | None = Field(None, description="Token introspection.")

@@ -1,4 +1,4 @@
-"""The loop that pays the outbox, and what every outgoing call carries."""
+"""The outbox: who is sent what, and how."""
 
 import random
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.ports import Courier, Meter, Store
-from streaming_service.bootstrap.plans import notifier_of, routes
+from streaming_service.bootstrap.plans import routes
 from streaming_service.context import correlation_id
-from streaming_service.domain.notification import Endpoint
+from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.settings import Settings, revealed
@@ -24,15 +24,16 @@ def wire_delivery(
     settings: Settings,
     store: Store,
     transport: Transport,
-    audit: Courier | None,
     *,
+    audit: Courier | None,
+    notifier: Notifier,
     signer: Signer,
-    clock: SharedClock,
     meter: Meter,
+    clock: SharedClock,
     bell: Bell,
     owner: str,
 ) -> DeliveryLoop:
-    """Receivers are reached through this transport, the audit log through `audit`."""
+    """Receivers are reached through `transport`, the audit log through `audit`."""
     issuer = ManifestIssuer(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
@@ -51,7 +52,7 @@ def wire_delivery(
             {Endpoint.AUDIT: audit} if audit else {},
         ),
         render=lambda notification: render_body(notification, issuer.issue),
-        endpoints=tuple(sorted(notifier_of(settings).endpoints)),
+        endpoints=tuple(sorted(notifier.endpoints)),
         clock=clock,
         jitter=random.random,
         meter=meter,
