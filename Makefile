@@ -8,7 +8,7 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench chaos soak build lock \
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench chaos soak outage build lock \
 	clean run-environment environment
 
 help: ## list the targets
@@ -53,6 +53,9 @@ chaos: environment ## kill the worker at every moment, on sqlite and postgres: C
 
 soak: environment ## ten minutes of faults between the service and everything: CHAOS_ARGS=--quick
 	$(BIN)/python -m chaos.soak $(CHAOS_ARGS)
+
+outage: environment ## the store gone under load, then a stop under load: CHAOS_ARGS=--quick
+	$(BIN)/python -m chaos.outage $(CHAOS_ARGS)
 
 build: environment ## wheel and sdist in dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

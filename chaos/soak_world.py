@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -89,9 +89,22 @@ class SoakWorld(NamedTuple):
     log: Path
 
 
+class Surroundings(NamedTuple):
+    """Everything but the service, and the environment that leads the service to it."""
+
+    env: dict[str, str]
+    proxies: dict[str, FaultProxy]
+    platform: StandInPlatform
+    dsn: str
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.env['HTTP_PORT']}"
+
+
 @asynccontextmanager
-async def soak_world(folder: Path) -> AsyncGenerator[SoakWorld]:
-    """Started, everything passing. Raises RuntimeError when the service does not start."""
+async def surroundings(folder: Path) -> AsyncGenerator[Surroundings]:
+    """Started, everything passing, the store migrated."""
     async with AsyncExitStack() as stack:
         postgres = await asyncio.to_thread(EmbeddedPostgres().__enter__)
         stack.callback(postgres.__exit__, None, None, None)
@@ -106,11 +119,19 @@ async def soak_world(folder: Path) -> AsyncGenerator[SoakWorld]:
         behind = {"store": dsn, "ome-api": ome.api_url, "ome-playback": ome.playback_url}
         behind |= dict.fromkeys(services, platform.url)
         proxies = {name: await stack.enter_async_context(_proxy(url)) for name, url in behind.items()}
-        env = _environment(proxies, dsn.rpartition("/")[2], free_port())
+        yield Surroundings(_environment(proxies, dsn.rpartition("/")[2], free_port()), proxies, platform, dsn)
+
+
+@asynccontextmanager
+async def soak_world(folder: Path) -> AsyncGenerator[SoakWorld]:
+    """The same with the service. Raises RuntimeError when it does not start."""
+    async with surroundings(folder) as around:
         log = folder / "service.log"
-        child = await _start(env, log)
-        stack.push_async_callback(child.stop)
-        yield SoakWorld(f"http://127.0.0.1:{env['HTTP_PORT']}", child, proxies, platform, log)
+        child = await _start(around.env, log)
+        try:
+            yield SoakWorld(around.api, child, around.proxies, around.platform, log)
+        finally:
+            await child.stop()
 
 
 def _ome(folder: Path) -> StandInOme:
@@ -131,11 +152,8 @@ def _proxy(url: str) -> FaultProxy:
 
 
 async def _start(env: dict[str, str], log: Path) -> Child:
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "LANG", "HOME"}}
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chaos.soak_child", env={**kept, **env}, stdout=asyncio.subprocess.PIPE, stderr=output
-        )
+        process = await start(env, "chaos.soak_child", stdout=asyncio.subprocess.PIPE, stderr=output)
     child = Child(process)
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -146,6 +164,16 @@ async def _start(env: dict[str, str], log: Path) -> Child:
     if not child.samples:
         raise RuntimeError(f"the service did not start: {_end_of(log)}")
     return child
+
+
+async def start(
+    env: Mapping[str, str], module: str, *arguments: str, stdout: int | IO[bytes], stderr: int | IO[bytes]
+) -> asyncio.subprocess.Process:
+    """A Python process with this configuration and no other by accident."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "LANG", "HOME"}}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, env={**kept, **env}, stdout=stdout, stderr=stderr
+    )
 
 
 def _environment(proxies: dict[str, FaultProxy], database: str, port: int) -> dict[str, str]:

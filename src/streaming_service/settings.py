@@ -34,6 +34,12 @@ class Settings(BaseModel):
     http_idle_seconds: float = Field(
         620.0, ge=1, description="Idle connections close after this: longer than the load balancer's own 600 s."
     )
+    http_linger_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=600,
+        description="How long a stopping API still takes requests: as long as the load balancer needs to notice.",
+    )
     http_body_limit: int = Field(1_048_576, ge=1024, description="Largest request body, bytes.")
     service_auth_token: SecretStr | None = Field(
         None, description="Service tokens, comma separated while one is being rotated."

@@ -2,7 +2,7 @@
 
 Everything that does not depend on the viewer is prepared once per content and kept for at most `freshness` seconds,
 so that a retired or blocked content stops being signed within that time in every process. When the store is down,
-what is known keeps playing.
+what is known keeps playing, and when it is silent too: nobody waits for it longer than `patience`.
 """
 
 import asyncio
@@ -81,7 +81,8 @@ class SignedPlayback(Struct, rename="camel"):
 
 
 class PlaybackPolicy(Struct, frozen=True):
-    """`base_url` of the CDN, `failover_base_url` of the one that stands in for it; lifetimes in seconds."""
+    """`base_url` of the CDN, `failover_base_url` of the one that stands in for it; lifetimes in seconds; `patience` is how
+    long a viewer of something known waits for the store."""
 
     base_url: str
     ttl: int
@@ -89,6 +90,7 @@ class PlaybackPolicy(Struct, frozen=True):
     failover_base_url: str | None = None
     cache_control: str = "private, max-age=30, stale-while-revalidate=30"
     freshness: float = 1.0
+    patience: float = 0.25
     capacity: int = 100_000
     entitlement_required: bool = False
 
@@ -167,6 +169,7 @@ class Playback:
         self._time = time
         self._titles: OrderedDict[str, _Title] = OrderedDict()
         self._loading: dict[str, asyncio.Task[_Title]] = {}
+        self._store_answers = True
         self._policy_views = tuple(
             ManifestPolicy(policy.cache_control, policy.ttl, failover=failover) for failover in (False, True)
         )
@@ -288,25 +291,38 @@ class Playback:
         title = self._titles.get(content_id)
         if title is not None and now - title.loaded_at < self._policy.freshness:
             return title
+        # One question at a time to a store that does not answer: it is not helped by every viewer knocking.
+        if title is not None and self._loading and not self._store_answers:
+            return title
         task = self._loading.get(content_id)
         if task is None:
             task = asyncio.create_task(self._load(content_id))
             self._loading[content_id] = task
             task.add_done_callback(partial(self._loaded, content_id))
-        try:
+        if title is None:
             return await asyncio.shield(task)
-        except StoreError as error:
-            if title is None:
-                raise
-            log.warning("store does not answer, using what is known", content_id=content_id, reason=str(error))
-            # Ask again only after a while: a store that is down is not helped by every viewer knocking.
-            title.loaded_at = now
-            return title
+        await asyncio.wait({task}, timeout=self._policy.patience)
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+        if not task.done():
+            self._heard_of_store("is silent")
+        return title
 
     def _loaded(self, content_id: str, task: asyncio.Task[_Title]) -> None:
         self._loading.pop(content_id, None)
-        if not task.cancelled():
-            task.exception()  # has been looked at, even when nobody waits for it any more
+        if task.cancelled():
+            return
+        error = task.exception()
+        self._heard_of_store(None if error is None else str(error))
+        if error is not None and (title := self._titles.get(content_id)):
+            title.loaded_at = self._time()  # asked again only after a while
+
+    def _heard_of_store(self, problem: str | None) -> None:
+        if problem and self._store_answers:
+            log.warning("store does not answer, using what is known", reason=problem)
+        elif not problem and not self._store_answers:
+            log.info("store answers again")
+        self._store_answers = problem is None
 
     async def _load(self, content_id: str) -> _Title:
         asked_at = self._time()

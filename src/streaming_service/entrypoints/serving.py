@@ -1,7 +1,7 @@
 """The API of one process: an HTTP server around a `Service`."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from streaming_service import __version__
@@ -13,7 +13,7 @@ from streaming_service.entrypoints.http.ingest_views import IngestViews
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
-from streaming_service.errors import StoreUnavailable
+from streaming_service.errors import StoreUnavailable, StreamingServiceError
 
 _REFRESH_SECONDS = 2.0
 _SETTLE_SECONDS = 2.0
@@ -21,13 +21,14 @@ _SETTLE_SECONDS = 2.0
 
 @asynccontextmanager
 async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
-    """Listens while the context is open; leaving it finishes the requests in hand."""
+    """Listens while the context is open; leaving it finishes the requests in hand, and tells balancers in time."""
     settings = service.settings
     server = HttpServer(
-        build_app(api_context(service)),
+        build_app(api_context(service, stopping=lambda: server.closing)),
         settings.http_host,
         settings.http_port,
         grace_seconds=settings.shutdown_grace_seconds,
+        linger_seconds=settings.http_linger_seconds,
         idle_seconds=settings.http_idle_seconds,
     )
     async with _remembering_streams(service):
@@ -54,8 +55,8 @@ async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
         await service.hooks.settled(_SETTLE_SECONDS)
 
 
-def api_context(service: Service) -> ApiContext:
-    """What the routes need of a service."""
+def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) -> ApiContext:
+    """What the routes need of a service. While it is `stopping` it should get no new traffic."""
     settings = service.settings
 
     async def publish(message: Message) -> Ack:
@@ -64,6 +65,8 @@ def api_context(service: Service) -> ApiContext:
         return await handle_upload_event(message, service, source="push")
 
     async def check_ready() -> None:
+        if stopping():
+            raise StreamingServiceError("this process is stopping")
         try:
             await service.store.check()
         except StoreUnavailable:

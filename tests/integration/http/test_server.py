@@ -51,11 +51,13 @@ async def closed(writer: asyncio.StreamWriter) -> None:
     await writer.wait_closed()
 
 
-async def started(grace: float = 5.0, viewers: Viewers | None = None, **changes: Any) -> tuple[HttpServer, str]:
+async def started(
+    grace: float = 5.0, viewers: Viewers | None = None, linger: float = 0.0, **changes: Any
+) -> tuple[HttpServer, str]:
     store = FallibleStore()
     api = make_api(store, viewers or Viewers(), [], **changes)
     await Harness(api, store, Viewers(), [], None, None).add(playable())  # type: ignore[arg-type]
-    server = HttpServer(build_app(api), "127.0.0.1", 0, grace_seconds=grace)
+    server = HttpServer(build_app(api), "127.0.0.1", 0, grace_seconds=grace, linger_seconds=linger)
     await server.start()
     return server, f"http://127.0.0.1:{server.port}"
 
@@ -120,6 +122,23 @@ async def test_idle_connections_do_not_hold_it_up() -> None:
     async with aiohttp.ClientSession() as session:
         assert (await session.get(f"{url}/health")).status == 200
         await asyncio.wait_for(server.stop(), 1)
+
+
+async def test_while_it_lingers_each_connection_ends_with_its_next_answer() -> None:
+    server, url = await started(linger=30.0)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        for path in ("/health", MANIFEST):
+            async with session.get(url + path, headers=VIEWER) as answer:
+                assert (answer.status, "connection" in answer.headers) == (200, False)
+        stopping = asyncio.create_task(server.stop())
+        while not server.closing:
+            await asyncio.sleep(0)
+        for path, status in (("/health", 200), (MANIFEST, 200), ("/v1/admin/streams", 401)):
+            async with session.get(url + path, headers=VIEWER if path == MANIFEST else {}) as answer:
+                assert (answer.status, answer.headers["connection"]) == (status, "close")
+        assert not stopping.done()
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
 
 
 async def test_a_silent_connection_is_closed_after_a_while(running: Harness) -> None:

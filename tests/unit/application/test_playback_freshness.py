@@ -81,6 +81,33 @@ async def test_known_content_keeps_playing_while_the_store_is_down(theatre: Thea
         await theatre.answer()
 
 
+async def test_nobody_waits_long_for_a_store_that_is_silent_and_it_is_asked_one_question_at_a_time() -> None:
+    theatre = Theatre(patience=0.001)
+    for number in range(1, 6):
+        await theatre.world.playing(number)
+        await theatre.answer(number=number)
+    gate, get, asked = asyncio.Event(), theatre.store.get, list[str]()
+
+    async def silent(content_id: str) -> Any:
+        asked.append(content_id)
+        await gate.wait()
+        return await get(content_id)
+
+    await theatre.world.operations.retire(content_id(1), CAUSE)
+    theatre.store.get = silent
+    for _ in range(3):
+        theatre.clock.advance(1)
+        for number in range(1, 6):
+            assert isinstance(await theatre.ask(number=number), ManifestAnswer)
+    assert asked == [content_id(1)]
+
+    gate.set()
+    await until(lambda: not theatre.playback._loading)
+    assert await theatre.refusal(number=1) == Refused(Refusal.RETIRED)
+    assert isinstance(await theatre.ask(number=2), ManifestAnswer)
+    assert asked[-1] == content_id(2)
+
+
 async def test_unknown_content_is_unavailable_while_the_store_is_down(theatre: Theatre) -> None:
     theatre.store.down = StoreUnavailable("down")
 

@@ -179,6 +179,7 @@ def _variables(info: StackInfo, directory: Path, signing_key: bytes, webhook_sec
     return {
         "APP_ENV": "development",
         "HTTP_HOST": "127.0.0.1",
+        "HTTP_LINGER_SECONDS": "0",
         "HTTP_PORT": info.api.rpartition(":")[2],
         "SERVICE_AUTH_TOKEN": info.service_token,
         "METRICS_ACCESS_TOKEN": info.metrics_token,

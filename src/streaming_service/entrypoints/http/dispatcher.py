@@ -9,14 +9,16 @@ https://github.com/emmett-framework/granian/blob/v2.8.1/granian/_futures.py is w
 
 import asyncio
 from collections import deque
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from typing import Any, Protocol
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from streaming_service.entrypoints.http.protocol import HttpProtocol, Scope
+from streaming_service.entrypoints.http.protocol import Headers, HttpProtocol, Scope, StreamTransport
 from streaming_service.entrypoints.http.rsgi import Answering, RestApp
+
+_CLOSE = ("connection", "close")
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -31,7 +33,10 @@ class Watcher(Protocol):
 
 
 class Dispatcher:
-    """Answers requests in `loop`. `tasks` are those that wait for something."""
+    """Answers requests in `loop`. `tasks` are those that wait for something.
+
+    Once `last_answers` is set, each connection ends with its next answer.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, app: RestApp) -> None:
         self._loop = loop
@@ -39,6 +44,7 @@ class Dispatcher:
         self._waiting: deque[Watcher] = deque()
         self._awake = False
         self.tasks: set[asyncio.Task[None]] = set()
+        self.last_answers = False
 
     def arrive(self, watcher: Watcher) -> None:
         """Runs in Granian's thread. The flag is set before the loop is woken and cleared before the queue is read, so
@@ -61,7 +67,8 @@ class Dispatcher:
             self._loop.call_soon(self._take)
 
     def _begin(self, watcher: Watcher) -> None:
-        coroutine, steps_alone = self._answer(watcher.scope, watcher.proto)
+        proto = LastAnswer(watcher.proto) if self.last_answers else watcher.proto
+        coroutine, steps_alone = self._answer(watcher.scope, proto)
         if steps_alone:
             try:
                 waits_for = coroutine.send(None)
@@ -76,6 +83,28 @@ class Dispatcher:
         task = self._loop.create_task(_answered(coroutine, watcher))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+
+class LastAnswer:
+    """Tells the client that the connection ends with this answer, so that it sends its next request elsewhere."""
+
+    def __init__(self, proto: HttpProtocol) -> None:
+        self._proto = proto
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._proto.__aiter__()
+
+    async def client_disconnect(self) -> None:
+        await self._proto.client_disconnect()
+
+    def response_empty(self, status: int, headers: Headers) -> None:
+        self._proto.response_empty(status, [*headers, _CLOSE])
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        self._proto.response_bytes(status, [*headers, _CLOSE], body)
+
+    def response_stream(self, status: int, headers: Headers) -> StreamTransport:
+        return self._proto.response_stream(status, [*headers, _CLOSE])
 
 
 async def _answered(coroutine: Answering, watcher: Watcher) -> None:

@@ -36,6 +36,8 @@ class HttpServer:
 
     `idle_seconds` is how long a connection may be silent between requests, and how long a request's head may take.
     Behind a load balancer it must be longer than that one's own (Google's: 600 s), or requests meet a closing door.
+    For the same reason `stop` goes on for `linger_seconds` while each connection ends with its next answer: one that is
+    closed while it is idle may have a request on its way.
     `variable` is the setting that the port comes from.
     """
 
@@ -46,6 +48,7 @@ class HttpServer:
         port: int,
         *,
         grace_seconds: float,
+        linger_seconds: float = 0.0,
         idle_seconds: float = 75.0,
         variable: str = "HTTP_PORT",
     ) -> None:
@@ -54,6 +57,7 @@ class HttpServer:
         self._port = port
         self._variable = variable
         self._grace = grace_seconds
+        self._linger = linger_seconds
         self._idle_ms = round(idle_seconds * 1000)
         self._stopped = asyncio.Event()
         self._signal: WorkerSignal | None = None
@@ -63,6 +67,11 @@ class HttpServer:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def closing(self) -> bool:
+        """Whether it has begun to stop."""
+        return self._dispatcher is not None and self._dispatcher.last_answers
 
     @property
     def in_hand(self) -> int:
@@ -94,11 +103,15 @@ class HttpServer:
         self._worker.serve_async(scheduler, loop, self._signal)
 
     async def stop(self) -> None:
-        """Accept nothing more, let requests in hand finish within the grace, cancel the rest. Safe to repeat."""
+        """Linger, accept nothing more, let requests in hand finish within the grace, cancel the rest."""
         if self._signal is None or self._dispatcher is None:
             return
         signal, self._signal = self._signal, None
-        signal.set()
+        self._dispatcher.last_answers = True
+        try:
+            await asyncio.sleep(self._linger)
+        finally:
+            signal.set()
         if not await self._wait(self._grace):
             _log.warning("requests cancelled", reason="grace is over", requests=self.in_hand)
             for task in tuple(self._dispatcher.tasks):
