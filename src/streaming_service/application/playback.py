@@ -81,7 +81,7 @@ class SignedPlayback(Struct, rename="camel"):
 
 
 class PlaybackPolicy(Struct, frozen=True):
-    """`base_url` of the CDN, `failover_base_url` of the one that stands in for it; lifetimes in seconds; `patience` is how
+    """`base_url` of the CDN, `failover_base_url` of another one; lifetimes in seconds; `patience` is how
     long a viewer of something known waits for the store."""
 
     base_url: str
