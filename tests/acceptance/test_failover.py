@@ -1,6 +1,7 @@
 """Two APIs on one store: what one is told, the other follows within a second."""
 
 import asyncio
+import sqlite3
 import time
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -68,10 +69,10 @@ async def test_every_process_follows_within_a_second(tmp_path: Path) -> None:
             "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
         }
 
-        def serve(port: int) -> AbstractAsyncContextManager[Process]:
-            return running("serve", env={**env, "HTTP_PORT": str(port)}, cwd=tmp_path)
+        def serve(port: int, *options: str) -> AbstractAsyncContextManager[Process]:
+            return running("serve", *options, env={**env, "HTTP_PORT": str(port)}, cwd=tmp_path)
 
-        async with serve(ports[0]):
+        async with serve(ports[0], "--with-worker"):
             await answers(ports[0])
             assert await leads_to(ports[0]) == ("cdn.example", False)
             await order(ports[0], f"{CONTENT}/promote")
@@ -92,6 +93,10 @@ async def test_every_process_follows_within_a_second(tmp_path: Path) -> None:
                     assert await process.child.wait() == 0, process.lines
                 for port in ports:
                     await follow(port, "standby.example")
+    with sqlite3.connect(path) as connection:
+        jobs = {name for (name,) in connection.execute("SELECT name FROM leases")}
+    connection.close()
+    assert "failover" in jobs, "the worker writes down what time alone changes"
 
 
 async def order(port: int, path: str) -> float:
