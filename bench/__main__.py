@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import events, manifest, outbox, probes, reconcile, startup, uploads, wiped
+from bench import events, failover, manifest, outbox, probes, reconcile, startup, uploads, wiped
 from bench.figures import report
 from streaming_service.errors import ConfigurationError
 from streaming_service.telemetry import configure_logging
@@ -19,6 +19,7 @@ def main() -> int:
             *outbox.measure(100 if quick else 200, 5, 10_000 if quick else 1_000_000),
             *reconcile.measure(2_000 if quick else 100_000),
             *probes.measure(5 if quick else 20),
+            *failover.measure(20 if quick else 100),
             *wiped.measure(200 if quick else 1000),
             *manifest.measure(rounds=2 if quick else 5, seconds=2 if quick else 8),
         ]

@@ -241,9 +241,11 @@ class FakeFailovers:
 
     def __init__(self) -> None:
         self.observations: list[Observation] = []
+        self.asked_for: list[bool] = []
 
-    async def heard(self, observations: Sequence[Observation]) -> None:
+    async def heard(self, observations: Sequence[Observation], *, asked_for: bool = False) -> None:
         self.observations += observations
+        self.asked_for.append(asked_for)
 
     def state(self, content_id: str) -> tuple[str, str]:
         return "failover", f"told about {content_id}"

@@ -186,6 +186,22 @@ class Settings(BaseModel):
     stats_interval_seconds: float = Field(10.0, gt=0, description="Pause between two looks at OME's statistics.")
     poll_interval_ms: int = Field(500, ge=10, description="How often a worker asks the store for due work.")
 
+    # -- failover
+    failover_clear_seconds: float = Field(
+        300.0, gt=0, description="How long the primary has to be well before viewers go back to it."
+    )
+    failover_ramp_seconds: float = Field(120.0, ge=0, description="Over so long they go back, a few more each second.")
+    failover_dwell_seconds: float = Field(60.0, ge=0, description="Shortest stay on the failover.")
+    failover_hold_down_seconds: float = Field(
+        30.0, ge=0, description="No promotion for so long after a return, times the number of promotions; 300 at most."
+    )
+    failover_silence_seconds: float = Field(
+        90.0, gt=0, description="A region that tells nothing for longer is unknown, not failed."
+    )
+    cdn_control_failback: bool = Field(
+        False, description="CDN control understands target=primary: tell it at /failover when viewers go back, too."
+    )
+
     # -- CDN
     cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
     cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")

@@ -248,6 +248,25 @@ class Metrics:
             registry=self.registry,
         ).set_function(state)
 
+    def watch_failover(self, share: Callable[[], float], elsewhere: Callable[[], Mapping[str, int]]) -> None:
+        """Both are asked at each scrape. Only a process with a failover has these gauges."""
+        state = Gauge(
+            "streaming_failover_state",
+            "Part of all viewers that is sent there, whatever they watch: 0 to 1.",
+            ["target"],
+            registry=self.registry,
+        )
+        state.labels("primary").set_function(lambda: 1.0 - share())
+        state.labels("failover").set_function(share)
+        contents = Gauge(
+            "streaming_failover_contents",
+            "Contents whose own viewers are on the failover, or on their way back.",
+            ["state"],
+            registry=self.registry,
+        )
+        for name in elsewhere():
+            contents.labels(name).set_function(lambda name=name: elsewhere()[name])
+
     def stream_reopened(self, reason: str) -> None:
         self._reopened.labels(reason).inc()
 

@@ -227,3 +227,24 @@ def test_a_scrape_also_tells_about_the_process_and_has_no_companions() -> None:
     assert "python_gc_objects_collected_total" in text
     assert "_created" not in text
     assert generate_openmetrics(metrics.registry).decode().endswith("# EOF\n")
+
+
+# -- failover ---------------------------------------------------------------------------------------------------------
+
+
+def test_where_viewers_are_sent_is_asked_at_each_scrape() -> None:
+    metrics, share, contents = Metrics(), [0.25], {"promoted": 2, "returning": 0}
+    metrics.watch_failover(lambda: share[0], lambda: contents)
+    text = generate_latest(metrics.registry).decode()
+    assert 'streaming_failover_state{target="failover"} 0.25' in text
+    assert 'streaming_failover_state{target="primary"} 0.75' in text
+    assert 'streaming_failover_contents{state="promoted"} 2.0' in text
+
+    share[0], contents["returning"] = 1.0, 7
+    text = generate_latest(metrics.registry).decode()
+    assert 'streaming_failover_state{target="primary"} 0.0' in text
+    assert 'streaming_failover_contents{state="returning"} 7.0' in text
+
+
+def test_without_a_failover_nothing_is_shown_of_it() -> None:
+    assert b"streaming_failover" not in generate_latest(Metrics().registry)

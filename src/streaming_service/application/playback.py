@@ -17,11 +17,10 @@ from msgspec import Meta, Struct
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
+from streaming_service.application.titles import ManifestDrm, ManifestWindow, Route, Title
 from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.clock import to_wire
-from streaming_service.domain.ladder import QUALITIES
-from streaming_service.domain.signing.scheme import Grant, SignedCookie, Signer, on_the_wire
+from streaming_service.domain.signing.scheme import SignedCookie, Signer
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
@@ -41,20 +40,6 @@ class Refused(Struct, frozen=True):
 
     refusal: Refusal
     retry_after: int | None = None
-
-
-class ManifestDrm(Struct, rename="camel"):
-    """Where a player gets its key."""
-
-    key_id: str
-    license_server: str
-
-
-class ManifestWindow(Struct, rename="camel", omit_defaults=True):
-    """When the content may be watched; an open end is left out."""
-
-    starts_at: str | None = None
-    ends_at: str | None = None
 
 
 class ManifestPolicy(Struct, rename="camel"):
@@ -88,12 +73,13 @@ class SignedPlayback(Struct, rename="camel", omit_defaults=True):
 
 
 class PlaybackPolicy(Struct, frozen=True):
-    """`base_url` of the CDN, lifetimes in seconds; `patience` is how long a viewer of something known waits for the
-    store."""
+    """`base_url` of the CDN, `failover_base_url` of another one; lifetimes in seconds; `patience` is how
+    long a viewer of something known waits for the store."""
 
     base_url: str
     ttl: int
     playlist: str
+    failover_base_url: str | None = None
     cache_control: str = "private, max-age=30, stale-while-revalidate=30"
     freshness: float = 1.0
     patience: float = 0.25
@@ -101,71 +87,19 @@ class PlaybackPolicy(Struct, frozen=True):
     entitlement_required: bool = False
 
 
-class _Title:
-    """One content, prepared for signing."""
+_NOT_READY = Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
 
-    __slots__ = (
-        "channel",
-        "cookies",
-        "drm",
-        "expires",
-        "expires_at",
-        "grant",
-        "host",
-        "loaded_at",
-        "playlists",
-        "prefix",
-        "urls",
-        "window",
-    )
 
-    def __init__(self, channel: Channel | None, policy: PlaybackPolicy, loaded_at: float) -> None:
-        self.channel = channel
-        self.loaded_at = loaded_at
-        self.expires = 0
-        self.expires_at = ""
-        self.grant: Grant | None = None
-        self.cookies: tuple[SignedCookie, ...] = ()
-        self.urls: dict[str, str] = {}
-        self.prefix = self.host = ""
-        self.playlists: dict[str, str] = {}
-        self.drm: ManifestDrm | None = None
-        self.window: ManifestWindow | None = None
-        if channel is None or channel.serving is None:
-            return
-        base = channel.spec.base_url or policy.base_url
-        self.host = base.partition("://")[2].partition("/")[0]
-        self.prefix = f"{base}{channel.serving.path}"
-        ladder = channel.serving.ladder
-        self.playlists = {quality: f"{ladder.playlist(quality, policy.playlist)}.m3u8" for quality in QUALITIES}
-        if channel.spec.drm:
-            self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
-        if window := channel.spec.availability:
-            self.window = ManifestWindow(
-                to_wire(window.starts_at) if window.starts_at else None,
-                to_wire(window.ends_at) if window.ends_at else None,
-            )
-
-    def granted(self, grant: Grant, expires: int) -> None:
-        """From now on this is what viewers get."""
-        self.grant = grant
-        self.urls = {}
-        self.expires = expires
-        self.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
-        self.cookies = on_the_wire(grant.cookies, self.expires_at)
-
-    def url(self, quality: str) -> str:
-        """The signed address of the quality's playlist, made for the first who asks for it."""
-        url = self.urls.get(quality)
-        if url is None:
-            if self.grant is None:
-                raise RuntimeError("nothing has been granted yet")
-            url = self.urls[quality] = self.grant.url(self.playlists[quality])
-        return url
+def _never(_content_id: str, _viewer: str) -> bool:
+    """There is no failover."""
+    return False
 
 
 class Playback:
-    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds."""
+    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds.
+
+    `leads_away` says whether a viewer of a content is sent to the failover; from memory, it is asked for each viewer.
+    """
 
     def __init__(
         self,
@@ -175,17 +109,21 @@ class Playback:
         signer: Signer,
         policy: PlaybackPolicy,
         time: Callable[[], float],
+        leads_away: Callable[[str, str], bool] = _never,
     ) -> None:
         self._store = store
+        self._leads_away = leads_away
         self._viewers = viewers
         self._signer = signer
         self._binds_session = signer.binds_session
         self._policy = policy
         self._time = time
-        self._titles: OrderedDict[str, _Title] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[_Title]] = {}
+        self._titles: OrderedDict[str, Title] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Title]] = {}
         self._store_answers = True
-        self._policy_view = ManifestPolicy(policy.cache_control, policy.ttl, failover=False)
+        self._policy_views = tuple(
+            ManifestPolicy(policy.cache_control, policy.ttl, failover=failover) for failover in (False, True)
+        )
 
     async def manifest(
         self,
@@ -196,7 +134,11 @@ class Playback:
         correlation_id: str,
         session: str | None = None,
     ) -> ManifestAnswer | Refused:
-        """Decide and sign, for this session alone where the scheme can. Raises nothing: whatever fails is a refusal."""
+        """Decide and sign, for this session alone where the scheme can. Raises nothing: whatever fails is a refusal.
+
+        Viewers with the same `session` are sent to the same origin; without one it is that of the token, or all of a
+        content go together.
+        """
         if not token:
             return Refused(Refusal.NO_TOKEN)
         try:
@@ -222,36 +164,38 @@ class Playback:
         channel = title.channel
         if channel is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
-        if refused := self._check(channel, viewer, claimed_country, now):
-            return refused
-        self._sign(title, channel, int(seconds))
+        route = self._route(title, content_id, session or viewer.session_id or content_id)
+        if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
+            return refused or _NOT_READY
+        self._sign(route, channel, int(seconds))
         return ManifestAnswer(
-            self._for_session(title, quality, session)
+            self._for_session(route, quality, session)
             if session and self._binds_session
-            else title.urls.get(quality) or title.url(quality),
-            title.expires_at,
-            title.host,
+            else route.urls.get(quality) or route.url(quality),
+            route.expires_at,
+            route.host,
             viewer.entitlements,
-            self._policy_view,
+            self._policy_views[route is title.failover],
             title.drm,
             title.window,
-            title.cookies,
+            route.cookies,
         )
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
-        """For callers that have no viewer. Raises StoreError."""
+        """For callers that have no viewer: where all would go. Raises StoreError."""
         seconds = self._time()
         title = await self._title(content_id, seconds)
         channel = title.channel
         if channel is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
-        if refused := _unplayable(channel):
-            return refused
+        route = self._route(title, content_id, content_id)
+        if (refused := _unplayable(channel)) or route is None:
+            return refused or _NOT_READY
         window = channel.spec.availability
         if window and window.ends_at and seconds >= window.ends_at.timestamp():
             return Refused(Refusal.NO_LONGER_AVAILABLE)
-        self._sign(title, channel, int(seconds))
-        return SignedPlayback(title.url("auto"), title.expires_at, title.host, title.cookies)
+        self._sign(route, channel, int(seconds))
+        return SignedPlayback(route.url("auto"), route.expires_at, route.host, route.cookies)
 
     @property
     def warm(self) -> bool:
@@ -279,21 +223,27 @@ class Playback:
             return Refused(refusal, max(1, int((spec.availability.starts_at - now).total_seconds()) + 1))
         return Refused(refusal) if refusal else _unplayable(channel)
 
-    def _sign(self, title: _Title, channel: Channel, now: int) -> None:
-        """One signature per content and second: viewers of the same second share it."""
+    def _route(self, title: Title, content_id: str, viewer: str) -> Route | None:
+        """The way that this viewer goes; None when nothing is served."""
+        if title.failover is not None and self._leads_away(content_id, viewer):
+            return title.failover
+        return title.primary
+
+    def _sign(self, route: Route, channel: Channel, now: int) -> None:
+        """One signature per content, origin and second: viewers of the same second share it."""
         expires = now + self._policy.ttl
         window = channel.spec.availability
         if window and window.ends_at:
             # A URL must not outlive the permission it stands for.
             expires = min(expires, int(window.ends_at.timestamp()))
-        if expires != title.expires:
-            title.granted(self._signer.sign(title.prefix, expires), expires)
+        if expires != route.expires:
+            route.granted(self._signer.sign(route.prefix, expires), expires)
 
-    def _for_session(self, title: _Title, quality: str, session: str) -> str:
+    def _for_session(self, route: Route, quality: str, session: str) -> str:
         """What only one player may use cannot be shared, so that this is signed each time."""
-        return self._signer.sign(title.prefix, title.expires, session).url(title.playlists[quality])
+        return self._signer.sign(route.prefix, route.expires, session).url(route.playlists[quality])
 
-    async def _title(self, content_id: str, now: float) -> _Title:
+    async def _title(self, content_id: str, now: float) -> Title:
         title = self._titles.get(content_id)
         if title is not None and now - title.loaded_at < self._policy.freshness:
             return title
@@ -314,7 +264,7 @@ class Playback:
             self._heard_of_store("is silent")
         return title
 
-    def _loaded(self, content_id: str, task: asyncio.Task[_Title]) -> None:
+    def _loaded(self, content_id: str, task: asyncio.Task[Title]) -> None:
         self._loading.pop(content_id, None)
         if task.cancelled():
             return
@@ -330,14 +280,14 @@ class Playback:
             log.info("store answers again")
         self._store_answers = problem is None
 
-    async def _load(self, content_id: str) -> _Title:
+    async def _load(self, content_id: str) -> Title:
         asked_at = self._time()
         channel = await self._store.get(content_id)
         known = self._titles.get(content_id)
         if known and known.channel and channel and known.channel.version == channel.version:
             known.loaded_at = asked_at
             return known
-        title = _Title(channel, self._policy, asked_at)
+        title = Title(channel, self._policy.base_url, self._policy.failover_base_url, self._policy.playlist, asked_at)
         if channel is None:
             # Unknown ids are not kept: whoever guesses them must not push out what is watched.
             self._titles.pop(content_id, None)
@@ -352,6 +302,4 @@ class Playback:
 def _unplayable(channel: Channel) -> Refused | None:
     if channel.status is Status.RETIRED:
         return Refused(Refusal.RETIRED)
-    if channel.serving is None:
-        return Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
-    return None
+    return _NOT_READY if channel.serving is None else None

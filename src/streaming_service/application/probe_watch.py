@@ -36,6 +36,7 @@ class ProbeWatch:
     concurrency   contents that are probed side by side at most
     page          contents that are taken from the catalogue at a time
     watched       contents that have viewers, the most watched ones first
+    urgent        contents that whoever begins to lead has to probe first
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ProbeWatch:
         store: Store,
         probing: Probing,
         watched: Callable[[], Iterable[str]],
+        urgent: Callable[[], Iterable[str]] = tuple,
         clock: Clock,
         budget: float,
         again_after: float = 10.0,
@@ -55,6 +57,7 @@ class ProbeWatch:
         self._store = store
         self._probing = probing
         self._watched = watched
+        self._urgent = urgent
         self._clock = clock
         self._pause = probing.plan.cost / budget
         self._look_around = look_around
@@ -97,7 +100,10 @@ class ProbeWatch:
     async def _choose(self, leads: Callable[[], Awaitable[bool]]) -> str | None:
         now = self._now()
         if now - self._looked_at >= self._look_around:
-            self._leads = await leads()
+            led, self._leads = self._leads, await leads()
+            if self._leads and not led:
+                for content_id in self._urgent():
+                    self.soon(content_id)
             self._probing.lead(self._leads)
             self._looked_at = now
         if not self._leads:

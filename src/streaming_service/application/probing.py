@@ -104,7 +104,7 @@ class Probing:
         found = await self._playing(content_id)
         if isinstance(found, Refused):
             return found
-        probed = await self._probe(*found, cause, patient=True)
+        probed = await self._probe(*found, cause, asked_for=True)
         now = self._clock.now()
         if owed := results(probed.observations, content_id, now, cause, self.plan.endpoints):
             await self._store.owe(owed)
@@ -116,7 +116,7 @@ class Probing:
         if isinstance(found, Refused):
             self._ledger.forget(content_id)
             return None
-        return await self._probe(*found, cause, patient=False)
+        return await self._probe(*found, cause, asked_for=False)
 
     def lead(self, leads: bool) -> None:
         """Whether this is the process that tells failures. What fails is told anew by the next one."""
@@ -137,9 +137,9 @@ class Probing:
             return Refused(Refusal.NO_LONGER_AVAILABLE)
         return channel, channel.serving
 
-    async def _probe(self, channel: Channel, serving: Placement, cause: Cause, *, patient: bool) -> Probed:
+    async def _probe(self, channel: Channel, serving: Placement, cause: Cause, *, asked_for: bool) -> Probed:
         asked = [(regions, target) for target in self.plan.bases for regions in self.plan.lookouts]
-        journeys = {target: self._journey(channel, serving, target, patient=patient) for target in self.plan.bases}
+        journeys = {target: self._journey(channel, serving, target, patient=asked_for) for target in self.plan.bases}
         findings = await asyncio.gather(
             *(self._prober.probe(regions[0], journeys[target]) for regions, target in asked)
         )
@@ -156,7 +156,7 @@ class Probing:
             return Probed()
         self._count(observations, silent)
         if observations:
-            await self._failovers.heard(observations)
+            await self._failovers.heard(observations, asked_for=asked_for)
         in_doubt = await self._tell(content_id, observations, silent, now, cause)
         return Probed(tuple(observations), tuple(silent), in_doubt)
 

@@ -2,6 +2,7 @@
 
 from streaming_service.bootstrap.administration import open_administration
 from streaming_service.bootstrap.clock import open_clock
+from streaming_service.bootstrap.failover import open_failover
 from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.origins import open_origins
 from streaming_service.bootstrap.plans import notifier_of, spec_policy
@@ -16,6 +17,7 @@ __all__ = [
     "notifier_of",
     "open_administration",
     "open_clock",
+    "open_failover",
     "open_ingest_keys",
     "open_origins",
     "open_probe_agent",

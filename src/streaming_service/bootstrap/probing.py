@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from streaming_service.adapters.clock import SharedClock, WallClock
-from streaming_service.adapters.failovers import NullFailovers
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.probing.agent import ProbeAgent
 from streaming_service.adapters.probing.prober import HttpProber
@@ -46,9 +45,13 @@ def wire_probes(
     meter: ProbeMeter,
     clock: SharedClock,
     watched: Callable[[], Iterable[str]],
-    failovers: Failovers | None = None,
+    failovers: Failovers,
+    urgent: Callable[[], Iterable[str]],
 ) -> Probes:
-    """`watched` gives the contents that have viewers. In a dry run nothing plays, so that there is no schedule."""
+    """`watched` gives the contents that have viewers, `urgent` those that whoever takes over has to probe first.
+
+    In a dry run nothing plays, so that there is no schedule.
+    """
     probing = Probing(
         store=store,
         prober=RegionalProber(
@@ -58,7 +61,7 @@ def wire_probes(
             clock=clock,
             monotonic=time.monotonic,
         ),
-        failovers=failovers or NullFailovers(),
+        failovers=failovers,
         signer=signer,
         plan=_plan(settings, notifier),
         meter=meter,
@@ -71,6 +74,7 @@ def wire_probes(
         store=store,
         probing=probing,
         watched=watched,
+        urgent=urgent,
         clock=clock,
         budget=settings.probes_per_second,
         again_after=settings.probe_again_seconds,

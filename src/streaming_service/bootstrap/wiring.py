@@ -26,6 +26,8 @@ from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.administration import Administration
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
+from streaming_service.application.failover import Failover
+from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
@@ -46,6 +48,7 @@ from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
 from streaming_service.bootstrap.delivery import context_headers, wire_delivery
+from streaming_service.bootstrap.failover import following, wire_failover
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
 from streaming_service.bootstrap.media import open_media
@@ -83,6 +86,8 @@ class Service:
     ingest: Ingest
     administration: Administration
     origins: OriginOperations
+    failover: Failover
+    failover_operations: FailoverOperations
     playback: Playback
     hooks: OmeHooks | None
     reconciliation: Reconciliation
@@ -114,7 +119,9 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        yield wire(settings, store, transport, media, bucket, clock, audit, deliveries, probing)
+        service = wire(settings, store, transport, media, bucket, clock, audit, deliveries, probing)
+        await stack.enter_async_context(following(service.failover, clock))
+        yield service
 
 
 def wire(
@@ -170,6 +177,9 @@ class _Wiring:
         self.specs = spec_policy(settings)
         self.notifier = notifier_of(settings)
         self.audit = audit
+        self.probes: Probes | None = None
+        wired = wire_failover(settings, store, clock, self.metrics, self.delivery_bell.ring, self._probe_soon)
+        self.failover, self.failover_operations = wired.failover, wired.operations
 
     def build(self) -> Service:
         settings, store, clock = self.settings, self.store, self.clock
@@ -210,6 +220,18 @@ class _Wiring:
         statistics = Statistics(
             store=store, fleet=fleet, gauges=self.metrics, endpoints=self.notifier.endpoints, clock=clock
         )
+        self.probes = wire_probes(
+            settings,
+            store,
+            self.probing,
+            signer=self.signer,
+            notifier=self.notifier,
+            meter=self.metrics,
+            clock=clock,
+            watched=statistics.watched,
+            failovers=self.failover,
+            urgent=lambda: [item.content_id for item in self.failover.reprobes()],
+        )
         return Service(
             settings=settings,
             metrics=self.metrics,
@@ -231,6 +253,8 @@ class _Wiring:
                 wake_delivery=self.delivery_bell.ring,
             ),
             origins=OriginOperations(store=store, fleet=fleet, notifier=self.notifier, clock=clock),
+            failover=self.failover,
+            failover_operations=self.failover_operations,
             playback=playback,
             hooks=self._hooks(playback, changed),
             reconciliation=Reconciliation(
@@ -274,16 +298,7 @@ class _Wiring:
                 clock=clock,
             ),
             statistics=statistics,
-            probes=wire_probes(
-                settings,
-                store,
-                self.probing,
-                signer=self.signer,
-                notifier=self.notifier,
-                meter=self.metrics,
-                clock=clock,
-                watched=statistics.watched,
-            ),
+            probes=self.probes,
             progress=ProgressWatch(store=store, fleet=fleet, observe=fleet.watch.observe_progress, clock=clock),
             events=embedded or pull_source(settings, self.metrics),
             embedded=embedded,
@@ -291,6 +306,11 @@ class _Wiring:
             cache_key=self.cache_key,
             worker_bell=self.worker_bell,
         )
+
+    def _probe_soon(self, content_id: str, seconds: float) -> None:
+        """The failover is wired before the probes."""
+        if self.probes and self.probes.watch:
+            self.probes.watch.soon(content_id, seconds)
 
     def cache_key(self, content_id: str, checksum: str) -> str:
         return cache_key(self.cache_secret, content_id, checksum)
@@ -338,9 +358,11 @@ class _Wiring:
                 base_url=self.base_url,
                 ttl=settings.signed_url_ttl_seconds,
                 playlist=settings.ome_playlist,
+                failover_base_url=settings.cdn_failover_base_url,
                 entitlement_required=settings.playback_require_entitlement,
             ),
             time=self.clock.time,
+            leads_away=self.failover.leads_away,
         )
 
     def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:

@@ -71,7 +71,8 @@ def _cdn_control(notification: Notification, sign: Sign) -> dict[str, Any]:
             manifest = _signed(facts, sign)
             return {"url": manifest.url, **manifest.extras}
         case "cdn.failover":
-            return {"path": facts["path"], "ingestRegion": facts["ingestRegion"]}
+            said = {"target": facts["target"]} if "target" in facts else {}
+            return {"path": facts["path"], "ingestRegion": facts["ingestRegion"], **said}
         case _:
             return {"path": facts["path"]}
 
@@ -106,13 +107,13 @@ def _audit(notification: Notification) -> dict[str, Any]:
     """What is about no content, such as an origin or a dead letter, has a `subject` instead."""
     facts = notification.facts
     named = {"action", "actor", "reason", "severity", "description", "auditTopic", "occurredAt"}
-    about = notification.content_id
+    about, of_content = notification.content_id, is_about_content(notification)
     return {
         "id": notification.id,
         "action": facts.get("action", notification.topic),
         "actor": facts["actor"],
-        "contentId": None if ":" in about else about,
-        "subject": about if ":" in about else None,
+        "contentId": about if of_content else None,
+        "subject": None if of_content else about,
         "reason": facts.get("reason") or facts.get("description", ""),
         "severity": facts.get("severity"),
         "occurredAt": to_wire(notification.occurred_at),

@@ -14,6 +14,7 @@ import typer
 from streaming_service import __version__
 from streaming_service.entrypoints.cli_dead_letters import dead_letters_app
 from streaming_service.entrypoints.cli_deliveries import deliveries_app
+from streaming_service.entrypoints.cli_failover import failover_app
 from streaming_service.entrypoints.cli_pubsub import pubsub_app
 from streaming_service.errors import ConfigurationError, InvalidInput, StreamingServiceError
 from streaming_service.telemetry import configure_logging
@@ -31,6 +32,7 @@ app.add_typer(channels_app, name="channels")
 app.add_typer(origins_app, name="origins")
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(deliveries_app, name="deliveries")
+app.add_typer(failover_app, name="failover")
 app.add_typer(config_app, name="config")
 app.add_typer(db_app, name="db")
 app.add_typer(pubsub_app, name="pubsub")

@@ -80,6 +80,7 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         administration=service.administration,
         origins=service.origins,
         probing=service.probes.on_demand,
+        failover=service.failover_operations,
         intake=service.intake,
         ingest=service.ingest,
         publish=publish,

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 5.0
 _RETENTION_SECONDS = 600.0
+_TIDY_SECONDS = 30.0
 # Every worker looks for itself: it must not place channels on an origin that does not keep up.
 _PROGRESS_SECONDS = 10.0
 
@@ -94,6 +95,7 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
                 ),
                 name="retention",
             ),
+            *_tidy_failovers(tasks, service, elected("failover", _TIDY_SECONDS)),
             _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, clock),
             _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),
             tasks.create_task(_keep_statistics(service, elected("statistics", settings.stats_interval_seconds))),
@@ -111,6 +113,17 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         log.info("worker stops")
         for task in running:
             task.cancel()
+
+
+def _tidy_failovers(
+    tasks: asyncio.TaskGroup, service: Service, leader: Callable[[], Awaitable[bool]]
+) -> list[asyncio.Task[None]]:
+    """What time alone changes, such as the end of a ramp, is written down by one of the workers."""
+    failover = service.failover
+    if not failover.enabled:
+        return []
+    job = every(_TIDY_SECONDS, failover.tidy, clock=service.clock, name="failover", leader=leader)
+    return [tasks.create_task(job, name="failover")]
 
 
 async def _always() -> bool:

@@ -67,11 +67,11 @@ def test_upgrade_brings_a_database_to_head_and_says_so(new_dsn: str):
     told = Told()
     assert migrate.current(new_dsn) is None
 
-    assert [revision for revision, _ in migrate.pending(new_dsn)] == ["0001", "0002", "0003", "0004"]
+    assert [revision for revision, _ in migrate.pending(new_dsn)] == ["0001", "0002", "0003", "0004", "0005"]
     migrate.upgrade(new_dsn, told)
 
     assert migrate.current(new_dsn) == schema.HEAD
-    assert told.steps == ["0001", "0002", "0003", "0004"]
+    assert told.steps == ["0001", "0002", "0003", "0004", "0005"]
     assert all(0 <= seconds < 60 for seconds in told.seconds)
     assert migrate.pending(new_dsn) == []
 
@@ -91,7 +91,7 @@ def test_two_upgrades_at_once_take_turns(new_dsn: str):
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(migrate.upgrade, [new_dsn] * 2, [told] * 2))
 
-    assert told.steps == ["0001", "0002", "0003", "0004"], "each step once"
+    assert told.steps == ["0001", "0002", "0003", "0004", "0005"], "each step once"
     assert migrate.current(new_dsn) == schema.HEAD
 
 
@@ -111,7 +111,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(new_dsn: str):
 
     assert differences == []
     # Alembic does not compare these, and each database has words of its own for an index of an expression.
-    for condition in ("due_at IS NOT NULL", "on_ome = 1", "state = 'pending'"):
+    for condition in ("due_at IS NOT NULL", "on_ome = 1", "state = 'pending'", "active = 1"):
         assert condition in conditions
     assert "deliveries_heads ON" in conditions.replace("public.", "")
 
@@ -267,7 +267,7 @@ async def test_this_release_works_on_the_oldest_schema_that_it_takes(old_dsn: st
 async def test_this_release_refuses_the_schema_before_with_what_to_do(old_dsn: str):
     store = await SqlStore.open(old_dsn)
     try:
-        with pytest.raises(ConfigurationError, match=r"is at revision 0001; this release needs 0003: run .*db migrate"):
+        with pytest.raises(ConfigurationError, match=r"is at revision 0001; this release needs 0005: run .*db migrate"):
             await store.require_schema()
     finally:
         await store.close()

@@ -13,10 +13,12 @@ from msgspec.structs import replace as altered
 
 from streaming_service.adapters.clock import WallClock
 from streaming_service.adapters.content_service import NullCatalog
-from streaming_service.adapters.failovers import NullFailovers
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.memory import MemoryStore
 from streaming_service.application.administration import Administration
+from streaming_service.application.failover import Failover
+from streaming_service.application.failover_book import FailoverBook
+from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest, IngestPolicy
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
@@ -30,6 +32,8 @@ from streaming_service.application.seating import Seating
 from streaming_service.domain.access import Viewer
 from streaming_service.domain.channel import Channel, accepted
 from streaming_service.domain.content import Classification, Protocol
+from streaming_service.domain.failover_notices import FailoverNotices
+from streaming_service.domain.failover_policy import FAILOVER_POLICY
 from streaming_service.domain.history import change
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.notification import Cause, Endpoint, Notifier
@@ -63,6 +67,7 @@ SIGNING_SECRET = b"planted-key-0123"
 CONTENT = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 CDN = "https://cdn.test"
+STANDBY = "https://standby.test"
 INGEST = "rtmp://ome.test:1935,srt://ome.test:9999,https://ome.test:3334"
 CAUSE = Cause("test", "test-correlation")
 LADDER = parse_ladder("720p|1280x720|2500,480p|854x480|1500,360p|640x360|900")
@@ -207,6 +212,10 @@ def manifest_path(channel: Channel) -> str:
     )
 
 
+def _nobody_probes(content_id: str, seconds: float) -> None:
+    del content_id, seconds
+
+
 def make_api(
     store: FallibleStore, viewers: Viewers, published: list[Message], signer: Signer | None = None, **changes: Any
 ) -> ApiContext:
@@ -243,12 +252,14 @@ def make_api(
         meter=metrics,
         wake_worker=nothing,
     )
+    book = FailoverBook(store=store, notices=FailoverNotices(notifier.endpoints), clock=clock, wake_delivery=nothing)
     playback = Playback(
         store=store,
         viewers=Introspector(viewers, time=time.time, meter=metrics),
         signer=signer or CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
-        policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master"),
+        policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master", failover_base_url=STANDBY),
         time=time.time,
+        leads_away=book.leads_away,
     )
 
     ingest = Ingest(
@@ -282,7 +293,9 @@ def make_api(
             probing=Probing(
                 store=store,
                 prober=FakeProber(),
-                failovers=NullFailovers(),
+                failovers=Failover(
+                    book=book, policy=FAILOVER_POLICY, clock=clock, enabled=True, probe_soon=_nobody_probes
+                ),
                 signer=CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
                 plan=PROBES,
                 meter=metrics,
@@ -290,6 +303,9 @@ def make_api(
                 time=time.time,
             ),
             origins=OriginOperations(store=store, fleet=FakeViews(), notifier=notifier, clock=clock),
+            failover=FailoverOperations(
+                book=book, store=store, notifier=notifier, policy=FAILOVER_POLICY, clock=clock, enabled=True
+            ),
             intake=intake,
             ingest=ingest,
             publish=publish,

@@ -34,7 +34,7 @@ async def test_what_every_region_finds_at_every_target(running: Harness) -> None
         ("sfo", "failover", True, "ok", 200, 12.5),
         ("ams", "failover", True, "ok", 200, 12.5),
     ]
-    assert answer.json["failover"] == {"state": "primary", "reason": "failover is not automatic"}
+    assert answer.json["failover"] == {"state": "primary", "reason": ""}
     assert answer.json["unknown"] == []
 
 

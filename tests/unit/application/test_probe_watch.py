@@ -26,11 +26,13 @@ class Schedule:
         self.clock = FakeClock(lookout.clock.now(), manual=True)
         self.leads = True
         self.watched: list[str] = []
+        self.urgent: list[str] = []
         lookout.probing._clock = self.clock
         self.watch = ProbeWatch(
             store=lookout.world.store,
             probing=lookout.probing,
             watched=lambda: self.watched,
+            urgent=lambda: self.urgent,
             clock=self.clock,
             budget=budget,
             **options,
@@ -88,6 +90,19 @@ async def test_the_budget_counts_journeys_not_contents() -> None:
     async with schedule.running():
         await schedule.advance(9)
     assert sum(schedule.seen().values()) == 3 * (1 + 3)
+
+
+async def test_whoever_begins_to_lead_looks_first_at_what_is_on_the_failover() -> None:
+    schedule = await scheduled(20)
+    schedule.leads = False
+    schedule.urgent = [content_id(17), content_id(4)]
+    async with schedule.running():
+        await schedule.advance(6)
+        assert schedule.seen() == {}
+        schedule.leads = True
+        while len(schedule.seen()) < 2:
+            await schedule.advance(1, steps=1)
+    assert set(schedule.seen()) == {17, 4}
 
 
 async def test_a_few_contents_are_left_alone_for_a_while() -> None:

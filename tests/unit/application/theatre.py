@@ -1,5 +1,6 @@
 """A content that plays, and the box office in front of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,12 @@ class CountingSigner:
 class Theatre:
     """A world with one content that plays, and the box office."""
 
-    def __init__(self, signer: CountingSigner | None = None, **policy: Any) -> None:
+    def __init__(
+        self,
+        signer: CountingSigner | None = None,
+        leads_away: Callable[[str, str], bool] = lambda _content, _viewer: False,
+        **policy: Any,
+    ) -> None:
         self.world = World()
         self.clock = self.world.clock
         self.store = self.world.store
@@ -47,6 +53,7 @@ class Theatre:
             signer=self.signer,
             policy=PlaybackPolicy("https://cdn.example", ttl=300, playlist="master", **policy),
             time=self.clock.time,
+            leads_away=leads_away,
         )
 
     async def ask(

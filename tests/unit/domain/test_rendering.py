@@ -88,6 +88,11 @@ def test_who_is_given_a_url_is_given_the_cookies_that_it_needs(endpoint: Endpoin
             {"path": "/reels/sid-1/", "ingestRegion": "iad", "occurredAt": "…"},
             {"path": "/reels/sid-1/", "ingestRegion": "iad"},
         ),
+        (
+            "cdn.failover",
+            {"path": "/*", "ingestRegion": None, "target": "primary", "reason": "…"},
+            {"path": "/*", "ingestRegion": None, "target": "primary"},
+        ),
     ],
 )
 def test_cdn_control(topic: str, facts: dict[str, Any], body: dict[str, Any]) -> None:

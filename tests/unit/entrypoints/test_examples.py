@@ -8,6 +8,7 @@ from streaming_service.domain.signing.scheme import SignedCookie
 from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView
 from streaming_service.entrypoints.http.examples import EXAMPLES
+from streaming_service.entrypoints.http.failover import FailoverEntry, FailoverList
 from streaming_service.entrypoints.http.health import Health, Readiness
 from streaming_service.entrypoints.http.ingest_views import IngestView
 from streaming_service.entrypoints.http.internal import Qos
@@ -29,6 +30,8 @@ TYPES: tuple[type[msgspec.Struct], ...] = (
     RotationRequested,
     IngestView,
     Qos,
+    FailoverEntry,
+    FailoverList,
     OriginEntry,
     OriginList,
     ProbeResults,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from streaming_service.application.ports import Attempt
 from streaming_service.domain.channel import Channel
+from streaming_service.domain.failover import Standing
 from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.notification import Notification
 from streaming_service.errors import StoreError
@@ -29,6 +30,7 @@ _channel = msgspec.json.Decoder(Channel)
 _history = msgspec.json.Decoder(HistoryEntry)
 _notification = msgspec.json.Decoder(Notification)
 _attempt = msgspec.json.Decoder(Attempt)
+_standing = msgspec.json.Decoder(Standing)
 
 
 @overload
@@ -67,6 +69,11 @@ def decode_history(document: str) -> HistoryEntry:
 def decode_notification(document: str) -> Notification:
     """Raises StoreError, as decode_channel does."""
     return _decode(_notification, document)
+
+
+def decode_standing(document: str) -> Standing:
+    """Raises StoreError, as decode_channel does."""
+    return _decode(_standing, document)
 
 
 def encode_attempt(attempt: Attempt) -> str:

@@ -12,7 +12,9 @@ from streaming_service.adapters.store.paging import AfterChannel, BeforeDeadLett
 from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter, ListedDeadLetter, Placed
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
+from streaming_service.domain.failover import Standing
 from streaming_service.domain.history import Change, HistoryEntry
+from streaming_service.domain.notification import Notification
 from streaming_service.errors import Conflict, SeatTaken
 
 
@@ -40,6 +42,7 @@ class MemoryStore(MemoryOutbox):
         self._queue: set[str] = set()
         self._seats: dict[tuple[str, int], str] = {}
         self._drained: set[str] = set()
+        self._failovers: dict[str, Standing] = {}
         self._first_incarnation = 0
         self._history: dict[str, list[HistoryEntry]] = {}
         self._letters: dict[str, DeadLetter] = {}
@@ -205,6 +208,25 @@ class MemoryStore(MemoryOutbox):
 
     async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:  # noqa: ARG002
         (self._drained.add if drained else self._drained.discard)(origin)
+
+    # -- where viewers are sent -----------------------------------------------------------------------------------
+
+    async def get_failover(self, subject: str) -> Standing | None:
+        return self._failovers.get(subject)
+
+    async def failovers(self, changed_since: datetime | None) -> tuple[Standing, ...]:
+        known = (item for _, item in sorted(self._failovers.items()))
+        return tuple(
+            item for item in known if (item.active if changed_since is None else item.changed_at >= changed_since)
+        )
+
+    async def commit_failover(self, standing: Standing, notifications: Sequence[Notification]) -> Standing:
+        known = self._failovers.get(standing.subject)
+        if standing.version != (known.version if known else 0):
+            raise Conflict(f"the failover of {standing.subject} is no longer at version {standing.version}")
+        written = self._failovers[standing.subject] = replace(standing, version=standing.version + 1)
+        self.add_debts(notifications)
+        return written
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from streaming_service.adapters.store import channels, dead_letters, leases, marks, outbox, placements, schema
+from streaming_service.adapters.store import (
+    channels,
+    dead_letters,
+    failovers,
+    leases,
+    marks,
+    outbox,
+    placements,
+    schema,
+)
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.application.ports import (
@@ -20,6 +29,7 @@ from streaming_service.application.ports import (
 )
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
+from streaming_service.domain.failover import Standing
 from streaming_service.domain.history import Change, HistoryEntry
 from streaming_service.domain.notification import Endpoint, Notification
 
@@ -130,6 +140,17 @@ class SqlStore:
 
     async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:
         await self._database.write(placements.set_drained, origin, drained, by, now)
+
+    # -- where viewers are sent -----------------------------------------------------------------------------------
+
+    async def get_failover(self, subject: str) -> Standing | None:
+        return await self._database.read(failovers.get, subject)
+
+    async def failovers(self, changed_since: datetime | None) -> tuple[Standing, ...]:
+        return await self._database.read(failovers.known, changed_since)
+
+    async def commit_failover(self, standing: Standing, notifications: Sequence[Notification]) -> Standing:
+        return await self._database.transact(failovers.commit, standing, notifications)
 
     # -- outbox ---------------------------------------------------------------------------------------------------
 

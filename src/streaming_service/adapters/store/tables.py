@@ -13,6 +13,7 @@ _KEY = Text().with_variant(Text(collation="C"), "postgresql")
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _ON_OME = text("on_ome = 1")
 _DUE = text("due_at IS NOT NULL")
+_ACTIVE = text("active = 1")
 _PENDING = text("state = 'pending'")
 _LINE = text("(content_id || ' ' || endpoint)")
 _QUEUED = text("queue_rank IS NOT NULL")
@@ -62,6 +63,18 @@ origins = Table(
     Column("drained", Integer, nullable=False),
     Column("changed_by", Text, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+)
+
+failovers = Table(
+    "failovers",
+    metadata,
+    Column("subject", _KEY, primary_key=True),  # a content id, or `cdn` for all contents
+    Column("version", BigInteger, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("failovers_changed", "changed_at"),
+    Index("failovers_active", "subject", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
 )
 
 history = Table(

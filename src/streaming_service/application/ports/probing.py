@@ -20,12 +20,15 @@ class Prober(Protocol):
 class Failovers(Protocol):
     """Decides from which target viewers are served."""
 
-    async def heard(self, observations: Sequence[Observation]) -> None:
-        """The probes of one content, all taken at about the same time. Raises StoreError."""
+    async def heard(self, observations: Sequence[Observation], *, asked_for: bool = False) -> None:
+        """The probes of one content, all taken at about the same time; `asked_for`: not because it was its turn.
+
+        Raises StoreError.
+        """
         ...
 
     def state(self, content_id: str) -> tuple[str, str]:
-        """Where viewers of this content are sent (`primary`, `failover`), and why."""
+        """Where viewers of this content are sent (`primary`, `promoted`, `returning`), and why."""
         ...
 
 

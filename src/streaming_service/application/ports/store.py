@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
+from streaming_service.domain.failover import Standing
 from streaming_service.domain.history import Change, HistoryEntry
 from streaming_service.domain.notification import Endpoint, Notification
 
@@ -285,7 +286,28 @@ class OriginStore(Protocol):
         ...
 
 
-class Store(ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseStore, OriginStore, Protocol):
+class FailoverStore(Protocol):
+    """Where viewers are sent, as all processes know it."""
+
+    async def get_failover(self, subject: str) -> Standing | None:
+        """As last written; None when it never was."""
+        ...
+
+    async def failovers(self, changed_since: datetime | None) -> tuple[Standing, ...]:
+        """All that are active, or, when a moment is given, all that were changed since, active or not."""
+        ...
+
+    async def commit_failover(self, standing: Standing, notifications: Sequence[Notification]) -> Standing:
+        """Write it with the debts it makes in one transaction, if nobody wrote since `standing.version`.
+
+        Returns it with its new version. Raises Conflict, and then nothing was written.
+        """
+        ...
+
+
+class Store(
+    ChannelStore, OutboxStore, DeadLetterStore, IdempotencyStore, LeaseStore, OriginStore, FailoverStore, Protocol
+):
     """Everything that must survive."""
 
     async def check(self) -> None:

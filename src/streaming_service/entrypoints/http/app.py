@@ -10,6 +10,7 @@ from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
 from streaming_service.entrypoints.http.context import AgentContext, ApiContext, ProcessContext
 from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
+from streaming_service.entrypoints.http.failover import failover_router
 from streaming_service.entrypoints.http.failures import answer_problem
 from streaming_service.entrypoints.http.health import health_router
 from streaming_service.entrypoints.http.hooks import hooks_router
@@ -72,6 +73,7 @@ def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
             dead_letters_router,
             deliveries_router,
             origins_router,
+            failover_router,
             internal_router,
             probes_router,
         ],

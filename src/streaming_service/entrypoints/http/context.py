@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from streaming_service.adapters.probing.agent import ProbeAgent
 from streaming_service.application.administration import Administration
+from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.ome_hooks import OmeHooks
@@ -51,6 +52,7 @@ class ApiContext(ProcessContext):
     administration: Administration
     origins: OriginOperations
     probing: Probing
+    failover: FailoverOperations
     intake: Intake
     ingest: Ingest
     publish: Callable[[Message], Awaitable[Ack]]

@@ -48,6 +48,17 @@ _ORIGIN: dict[str, Any] = {
     "drained": False,
     "overloaded": False,
 }
+_FAILOVER: dict[str, Any] = {
+    "subject": "cdn",
+    "state": "promoted",
+    "reason": "214 of 220 contents fail on the primary",
+    "actor": "failover",
+    "since": _NOW,
+    "share": 1.0,
+    "manual": False,
+    "frozen": False,
+    "promotions": 1,
+}
 
 EXAMPLES: dict[str, Any] = {
     "ManifestAnswer": {
@@ -135,6 +146,7 @@ EXAMPLES: dict[str, Any] = {
             }
         ],
         "origins": [_ORIGIN],
+        "failovers": [_FAILOVER],
         "waiting": {"reel": 0, "series": 2},
     },
     "ProbeResults": {
@@ -159,8 +171,10 @@ EXAMPLES: dict[str, Any] = {
             },
         ],
         "unknown": [{"region": "ams", "target": "primary"}],
-        "failover": {"state": "primary", "reason": "failover is not automatic"},
+        "failover": {"state": "primary", "reason": ""},
     },
+    "FailoverEntry": _FAILOVER,
+    "FailoverList": {"items": [_FAILOVER]},
     "OriginEntry": _ORIGIN,
     "OriginList": {"items": [_ORIGIN]},
     "Health": {"status": "ok", "version": "0.1.0"},

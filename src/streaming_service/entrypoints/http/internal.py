@@ -11,6 +11,7 @@ from streaming_service.application.playback import Refused, SignedPlayback
 from streaming_service.application.ports import Ack, Message
 from streaming_service.entrypoints.http.body_schemas import PushOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
+from streaming_service.entrypoints.http.failover import FailoverEntry, failover_entry
 from streaming_service.entrypoints.http.failures import Refuse
 from streaming_service.entrypoints.http.origins import OriginEntry, origin_entry
 from streaming_service.entrypoints.http.parameters import Api, ContentId, content_id_of
@@ -19,6 +20,7 @@ from streaming_service.entrypoints.http.refusals import failure_of
 from streaming_service.entrypoints.http.views import FailureView, failure_view
 from streaming_service.errors import InvalidInput
 
+_FAILOVERS_SHOWN = 100
 _NACK = Failure(503, "event_not_taken", "The event cannot be taken in now: deliver it again.", headers=retry_after(5))
 
 
@@ -45,6 +47,10 @@ class Qos(Struct, rename="camel"):
     dead_letters: int
     last_failures: Sequence[FailedView]
     origins: Annotated[Sequence[OriginEntry], Meta(description="Every OME.")]
+    failovers: Annotated[
+        Sequence[FailoverEntry],
+        Meta(description="All viewers, then contents that are not simply on the primary; 100 at most."),
+    ]
     waiting: Annotated[Mapping[str, int], Meta(description="Channels that wait for a place, by classification.")]
 
 
@@ -84,7 +90,7 @@ async def push(request: Request[Any, Any, Any], api: Api) -> None:
 
 @get("/qos", summary="How the service is doing", operation_id="getQos", responses=refusals(*GUARDED))
 async def qos(api: Api) -> Qos:
-    """Channels, outbox, dead letters, the newest failures, and how the origins fare."""
+    """Channels, outbox, dead letters, the newest failures, how the origins fare, and where viewers are sent."""
     overview = await api.administration.overview()
     return Qos(
         channels=overview.channels,
@@ -92,6 +98,7 @@ async def qos(api: Api) -> Qos:
         dead_letters=overview.dead_letters,
         last_failures=[FailedView(item.content_id, failure_view(item.failure)) for item in overview.failures],
         origins=[origin_entry(item) for item in await api.origins.list()],
+        failovers=[failover_entry(item) for item in (await api.failover.list())[:_FAILOVERS_SHOWN]],
         waiting={item.value: count for item, count in (await api.origins.waiting()).items()},
     )
 

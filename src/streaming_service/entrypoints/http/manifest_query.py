@@ -13,7 +13,8 @@ _KNOWN = frozenset({"quality", "device", "geo", "session"})
 
 
 class ManifestQuery(Struct, frozen=True):
-    """What a player may say. `device` is checked and carries no decision; some schemes sign the `session`."""
+    """What a player may say. `device` is checked and carries no decision. Some schemes sign the `session`, and it tells
+    viewers apart while some are sent to the failover and some are not."""
 
     quality: str = "auto"
     device: str | None = None

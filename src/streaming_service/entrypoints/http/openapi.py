@@ -80,6 +80,7 @@ _TAGS = [
     Tag(name="dead letters", description="Messages that could not be understood."),
     Tag(name="deliveries", description="Notifications that are owed, and what became of them."),
     Tag(name="origins", description="The OMEs, for operators."),
+    Tag(name="failover", description="Where viewers are sent, for operators."),
     Tag(name="internal", description="For other services."),
     Tag(name="OME webhooks", description="For OvenMediaEngine; not there unless OME_WEBHOOK_SECRET is set."),
     Tag(name="health", description="For orchestrators."),

@@ -43,7 +43,7 @@ class SilentRegion(Struct):
 class FailoverView(Struct):
     """Where viewers are sent, and why."""
 
-    state: Annotated[str, Meta(description="primary or failover.")]
+    state: Annotated[str, Meta(description="primary, promoted or returning.")]
     reason: str
 
 

@@ -8,6 +8,7 @@ from streaming_service.adapters.store.firestore import (
     channels,
     claims,
     dead_letters,
+    failovers,
     leases,
     outbox,
     outbox_claims,
@@ -31,6 +32,7 @@ from streaming_service.application.ports import (
 )
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
+from streaming_service.domain.failover import Standing
 from streaming_service.domain.history import Change, HistoryEntry
 from streaming_service.domain.notification import Endpoint, Notification
 from streaming_service.errors import ConfigurationError, StoreUnavailable
@@ -133,6 +135,17 @@ class FirestoreStore:
 
     async def set_drained(self, origin: str, drained: bool, by: str, now: datetime) -> None:
         await placements.set_drained(self._database, origin, drained, by, now)
+
+    # -- where viewers are sent -----------------------------------------------------------------------------------
+
+    async def get_failover(self, subject: str) -> Standing | None:
+        return await failovers.get(self._database, subject)
+
+    async def failovers(self, changed_since: datetime | None) -> tuple[Standing, ...]:
+        return await failovers.known(self._database, changed_since)
+
+    async def commit_failover(self, standing: Standing, notifications: Sequence[Notification]) -> Standing:
+        return await failovers.commit(self._database, self._sequences, standing, notifications)
 
     # -- outbox ---------------------------------------------------------------------------------------------------
 
