@@ -5,7 +5,7 @@ ever given up silently: a debt ends as delivered or as dead, visible and resenda
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,7 +36,8 @@ class DeliveryLoop:
     """Sends what is due: a lane for each endpoint, so that a dead receiver slows nobody else, and in it up to
     `concurrency` deliveries side by side.
 
-    `lease` is how long a claimed delivery may take before somebody else sends it, `poll_interval` seconds.
+    `lease` is how long a claimed delivery may take before somebody else sends it, `poll_interval` seconds. `leads` says
+    of endpoints that one process at a time serves whether it is this one.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class DeliveryLoop:
         concurrency: int,
         lease: timedelta,
         poll_interval: float,
+        leads: Mapping[Endpoint, Callable[[], Awaitable[bool]]] | None = None,
     ) -> None:
         self._courier = courier
         self._render = render
@@ -72,6 +74,7 @@ class DeliveryLoop:
                 concurrency=concurrency,
                 lease=lease,
                 poll_interval=poll_interval,
+                leads=(leads or {}).get(endpoint),
             )
             for endpoint in endpoints
         }

@@ -28,7 +28,10 @@ class Sent(Struct, frozen=True):
 
 
 class Lane:
-    """Deliveries to one endpoint. `attempt` makes one try; `bell` rings when there may be something new."""
+    """Deliveries to one endpoint. `attempt` makes one try; `bell` rings when there may be something new.
+
+    `leads`: whether it is this process that serves the endpoint; without it every process does.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,9 @@ class Lane:
         concurrency: int,
         lease: timedelta,
         poll_interval: float,
+        leads: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        self._leads = leads
         self._endpoint = endpoint
         self._store = store
         self._attempt = attempt
@@ -90,6 +95,8 @@ class Lane:
         if not room:
             return ()
         try:
+            if self._leads and not await self._leads():
+                return ()
             return await self._store.claim_deliveries(now, self._owner, self._lease, room, (self._endpoint,))
         except StoreError as error:
             log.warning("store does not answer", job="delivery", reason=str(error))

@@ -7,9 +7,10 @@ from streaming_service.bootstrap.ingest import open_ingest_keys
 from streaming_service.bootstrap.origins import open_origins
 from streaming_service.bootstrap.plans import notifier_of, spec_policy
 from streaming_service.bootstrap.probing import AgentProcess, open_probe_agent
+from streaming_service.bootstrap.service import Service
 from streaming_service.bootstrap.signing import open_signer
 from streaming_service.bootstrap.stores import open_store, store_dsn
-from streaming_service.bootstrap.wiring import Service, open_service, wire
+from streaming_service.bootstrap.wiring import open_service, wire
 
 __all__ = [
     "AgentProcess",

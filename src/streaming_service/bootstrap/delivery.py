@@ -1,15 +1,18 @@
 """The outbox: who is sent what, and how."""
 
 import random
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
 from streaming_service.adapters.audit import Couriers
 from streaming_service.adapters.clock import SharedClock
 from streaming_service.adapters.http import Transport
+from streaming_service.adapters.purges import PurgeCourier
 from streaming_service.adapters.webhooks import HttpCourier
 from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell
+from streaming_service.application.election import Election
 from streaming_service.application.issuing import ManifestIssuer
 from streaming_service.application.ports import Courier, Meter, Store
 from streaming_service.bootstrap.plans import routes
@@ -18,6 +21,8 @@ from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.settings import Settings, revealed
+
+_LONGEST_TERM_S = 15.0
 
 
 def wire_delivery(
@@ -38,19 +43,24 @@ def wire_delivery(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
     secret = revealed(settings.webhook_signing_secret) or None
+    http = HttpCourier(
+        transport,
+        routes(settings),
+        clock=clock,
+        secrets=(secret,) if secret else (),
+        timeout=settings.webhook_timeout_ms / 1000,
+        context=context_headers,
+    )
+    own: dict[Endpoint, Courier] = {Endpoint.CDN_CONTROL: PurgeCourier(http, clock=clock, monotonic=time.monotonic)}
+    if audit:
+        own[Endpoint.AUDIT] = audit
+    # The CDN counts the purges of all of us together.
+    term = timedelta(seconds=min(_LONGEST_TERM_S, settings.lease_seconds))
+    election = Election(store, "cdn-control", owner, clock=clock, term=term)
     return DeliveryLoop(
         store=store,
-        courier=Couriers(
-            HttpCourier(
-                transport,
-                routes(settings),
-                clock=clock,
-                secrets=(secret,) if secret else (),
-                timeout=settings.webhook_timeout_ms / 1000,
-                context=context_headers,
-            ),
-            {Endpoint.AUDIT: audit} if audit else {},
-        ),
+        courier=Couriers(http, own),
+        leads={Endpoint.CDN_CONTROL: election.won},
         render=lambda notification: render_body(notification, issuer.issue),
         endpoints=tuple(sorted(notifier.endpoints)),
         clock=clock,

@@ -10,24 +10,18 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from streaming_service.adapters.auth_service import HttpTokenService
 from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.clock import SharedClock
-from streaming_service.adapters.events.embedded import EmbeddedSource
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.ome import OmeFleet
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.administration import Administration
-from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
-from streaming_service.application.failover import Failover
-from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
@@ -35,7 +29,7 @@ from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
-from streaming_service.application.ports import Courier, EventSource, ManifestBucket, MediaLibrary, Store
+from streaming_service.application.ports import Courier, ManifestBucket, MediaLibrary, Store
 from streaming_service.application.progress_watch import ProgressWatch
 from streaming_service.application.provisioning import Provisioning
 from streaming_service.application.reconciliation import Reconciliation
@@ -47,6 +41,7 @@ from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
+from streaming_service.bootstrap.clusters import wire_clusters
 from streaming_service.bootstrap.delivery import context_headers, wire_delivery
 from streaming_service.bootstrap.failover import following, wire_failover
 from streaming_service.bootstrap.fleet import wire_fleet
@@ -60,49 +55,12 @@ from streaming_service.bootstrap.plans import (
 )
 from streaming_service.bootstrap.probing import Probes, wire_probes
 from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull_source, push_tokens
+from streaming_service.bootstrap.service import Service
 from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.domain.signing.keyring import cache_key
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
-
-if TYPE_CHECKING:
-    from streaming_service.adapters.google_keys import GooglePushTokens
-
-
-@dataclass(frozen=True)
-class Service:
-    """Everything a process may run. Built by `open_service`, which also takes it down."""
-
-    settings: Settings
-    metrics: Metrics
-    clock: SharedClock
-    owner: str
-    store: Store
-    fleet: OmeFleet
-    bucket: ManifestBucket | None
-    provisioning: Provisioning
-    intake: Intake
-    ingest: Ingest
-    administration: Administration
-    origins: OriginOperations
-    failover: Failover
-    failover_operations: FailoverOperations
-    playback: Playback
-    hooks: OmeHooks | None
-    reconciliation: Reconciliation
-    convergence: ConvergenceLoop
-    delivery: DeliveryLoop
-    retention: Retention
-    monitoring: Monitoring
-    statistics: Statistics
-    probes: Probes
-    progress: ProgressWatch
-    events: EventSource | None
-    embedded: EmbeddedSource | None
-    push_tokens: "GooglePushTokens | None"
-    cache_key: Callable[[str, str], str]
-    worker_bell: Bell
 
 
 @asynccontextmanager
@@ -121,6 +79,8 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
         service = wire(settings, store, transport, media, bucket, clock, audit, deliveries, probing)
         await stack.enter_async_context(following(service.failover, clock))
+        if service.clusters:
+            stack.push_async_callback(service.clusters.close)
         yield service
 
 
@@ -305,6 +265,14 @@ class _Wiring:
             push_tokens=push_tokens(settings, self.transport),
             cache_key=self.cache_key,
             worker_bell=self.worker_bell,
+            clusters=wire_clusters(
+                settings,
+                store,
+                lambda: self._caller("cdn-control"),
+                notifier=self.notifier,
+                metrics=self.metrics,
+                clock=clock,
+            ),
         )
 
     def _probe_soon(self, content_id: str, seconds: float) -> None:

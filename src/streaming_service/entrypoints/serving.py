@@ -99,6 +99,7 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         openapi=settings.app_env != "production" if settings.openapi_enabled is None else settings.openapi_enabled,
         check_ready=check_ready,
         version=__version__,
+        scraped=service.scraped,
         hooks=service.hooks,
         push_tokens=service.push_tokens,
     )

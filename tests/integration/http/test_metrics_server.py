@@ -1,7 +1,7 @@
 """What a worker without the API tells about itself, over real HTTP."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
@@ -27,6 +27,10 @@ class Worker:
     settings: Settings
     metrics: Metrics
     store: FallibleStore
+    scrapes: list[None] = field(default_factory=list[None])
+
+    def scraped(self) -> None:
+        self.scrapes.append(None)
 
 
 def make_worker(token: str | None = METRICS_TOKEN) -> Worker:
@@ -70,6 +74,13 @@ async def test_ready_while_the_store_answers(running: Running) -> None:
     status, body = await running.ask("/readyz")
 
     assert (status, "not_ready" in body, "planted" in body) == (503, True, False)
+
+
+async def test_who_scrapes_is_noticed_and_who_may_not_is_not(running: Running) -> None:
+    await running.ask("/metrics")
+    assert running.worker.scrapes == []
+    await running.ask("/metrics", {"authorization": f"Bearer {METRICS_TOKEN}"})
+    assert running.worker.scrapes == [None]
 
 
 async def test_metrics_are_for_whoever_has_the_token(running: Running) -> None:

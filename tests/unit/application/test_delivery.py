@@ -350,3 +350,36 @@ async def test_a_delivery_that_breaks_in_us_is_made_again_when_its_claim_runs_ou
         office.clock.advance(LEASE.total_seconds())
         office.bell.ring()
         await until(lambda: office.meter.counts["content-callback delivered"] == 1)
+
+
+async def test_an_endpoint_that_one_process_serves_is_left_alone_by_the_others() -> None:
+    office = Office()
+    leads = False
+
+    async def won() -> bool:
+        return leads
+
+    loop = DeliveryLoop(
+        store=office.store,
+        courier=office.courier,
+        render=office.render,
+        endpoints=(Endpoint.CDN_CONTROL, Endpoint.BIGQUERY),
+        clock=office.clock,
+        jitter=lambda: 0.5,
+        meter=office.meter,
+        bell=office.bell,
+        owner="me",
+        concurrency=4,
+        lease=LEASE,
+        poll_interval=60.0,
+        leads={Endpoint.CDN_CONTROL: won},
+    )
+    office.store.add_debts([debt("purge", Endpoint.CDN_CONTROL), debt("row", Endpoint.BIGQUERY)])
+    task = asyncio.create_task(loop.run())
+    await until(lambda: office.courier.ids() == ["row"])
+    leads = True
+    office.bell.ring()
+    await until(lambda: office.courier.ids() == ["row", "purge"])
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -18,18 +18,23 @@ from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.telemetry import Metrics
 
 
+def _nobody_minds() -> None:
+    """Metrics that are simply there."""
+
+
 @dataclass(frozen=True)
 class ProcessContext:
     """What a process tells about itself.
 
     Without `metrics_token` everybody may scrape: in development only. `check_ready` raises a StreamingServiceError
-    while this process should get no traffic.
+    while this process should get no traffic. `scraped` hears that somebody asks for metrics, and returns at once.
     """
 
     metrics: Metrics
     metrics_token: str | None = field(repr=False)
     check_ready: Callable[[], Awaitable[None]]
     version: str
+    scraped: Callable[[], None] = field(default=_nobody_minds, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _render_modern = cast("Callable[[Collector], bytes]", openmetrics.generate_lates
 )
 async def metrics(request: Request[Any, Any, Any], api: Process) -> Response[bytes]:
     """Prometheus text format, or OpenMetrics when `Accept` asks for it."""
+    api.scraped()
     # The library's own negotiation parses the header and raises for what is no version.
     modern = "application/openmetrics-text" in request.headers.get("accept", "")
     media_type = openmetrics.CONTENT_TYPE_LATEST if modern else exposition.CONTENT_TYPE_PLAIN_0_0_4

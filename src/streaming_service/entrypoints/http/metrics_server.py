@@ -25,6 +25,8 @@ class Worker(Protocol):
     @property
     def store(self) -> Store: ...
 
+    def scraped(self) -> None: ...
+
 
 @asynccontextmanager
 async def serve_worker_http(service: Worker, port: int) -> AsyncGenerator[HttpServer]:
@@ -38,6 +40,7 @@ async def serve_worker_http(service: Worker, port: int) -> AsyncGenerator[HttpSe
         metrics_token=revealed(settings.metrics_access_token) or None,
         check_ready=service.store.check,
         version=__version__,
+        scraped=service.scraped,
     )
     server = HttpServer(
         build_process_app(process),
