@@ -11,20 +11,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+import msgspec
 import structlog
 from msgspec import Struct
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
+from streaming_service.application.title import ManifestAnswer, ManifestPolicy, Title
 from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.clock import to_wire
-from streaming_service.domain.ladder import QUALITIES
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
+
+_MILLISECOND = 0.001
+# From this share of its freshness on a title is read again while it is still used.
+_AHEAD = 0.8
+# About a kilobyte each, for the second in which they are asked for.
+_PAGES_KEPT = 4096
+_encode = msgspec.json.Encoder().encode
 
 NOT_READY_RETRY_AFTER = 2
 UNAVAILABLE_RETRY_AFTER = 2
@@ -35,40 +42,6 @@ class Refused(Struct, frozen=True):
 
     refusal: Refusal
     retry_after: int | None = None
-
-
-class ManifestDrm(Struct, rename="camel"):
-    """Where a player gets its key."""
-
-    key_id: str
-    license_server: str
-
-
-class ManifestWindow(Struct, rename="camel", omit_defaults=True):
-    """When the content may be watched; an open end is left out."""
-
-    starts_at: str | None = None
-    ends_at: str | None = None
-
-
-class ManifestPolicy(Struct, rename="camel"):
-    """How long the answer may be kept, how long its URL is good for, and whether it leads to the failover."""
-
-    cache_control: str
-    ttl_seconds: int
-    failover: bool
-
-
-class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
-    """The body of the manifest route, as it goes over the wire."""
-
-    manifest_url: str
-    expires_at: str
-    cdn: str
-    entitlements: tuple[str, ...]
-    policy: ManifestPolicy
-    drm: ManifestDrm | None = None
-    availability: ManifestWindow | None = None
 
 
 class SignedPlayback(Struct, rename="camel"):
@@ -93,50 +66,6 @@ class PlaybackPolicy(Struct, frozen=True):
     entitlement_required: bool = False
 
 
-class _Title:
-    """One content, prepared for signing."""
-
-    __slots__ = (
-        "channel",
-        "drm",
-        "expires",
-        "expires_at",
-        "host",
-        "loaded_at",
-        "playlists",
-        "prefix",
-        "query",
-        "window",
-    )
-
-    def __init__(self, channel: Channel | None, policy: PlaybackPolicy, loaded_at: float) -> None:
-        self.channel = channel
-        self.loaded_at = loaded_at
-        self.expires = 0
-        self.expires_at = ""
-        self.query = ""
-        self.prefix = self.host = ""
-        self.playlists: dict[str, str] = {}
-        self.drm: ManifestDrm | None = None
-        self.window: ManifestWindow | None = None
-        if channel is None or channel.serving is None:
-            return
-        base = channel.spec.base_url or policy.base_url
-        self.host = base.partition("://")[2].partition("/")[0]
-        self.prefix = f"{base}{channel.serving.path}"
-        ladder = channel.serving.ladder
-        self.playlists = {
-            quality: f"{self.prefix}{ladder.playlist(quality, policy.playlist)}.m3u8?" for quality in QUALITIES
-        }
-        if channel.spec.drm:
-            self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
-        if window := channel.spec.availability:
-            self.window = ManifestWindow(
-                to_wire(window.starts_at) if window.starts_at else None,
-                to_wire(window.ends_at) if window.ends_at else None,
-            )
-
-
 class Playback:
     """Signs manifests for viewers and for internal callers. `time` gives Unix seconds."""
 
@@ -154,10 +83,15 @@ class Playback:
         self._signer = signer
         self._policy = policy
         self._time = time
-        self._titles: OrderedDict[str, _Title] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[_Title]] = {}
+        self._titles: OrderedDict[str, Title] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Title]] = {}
         self._store_answers = True
+        self._ahead = policy.freshness * _AHEAD
         self._policy_view = ManifestPolicy(policy.cache_control, policy.ttl, failover=False)
+        self._pages: dict[tuple[Title, str], tuple[bytes, bytes]] = {}
+        self._pages_of = 0
+        self._moment_at = 0.0
+        self._now = datetime.fromtimestamp(0, UTC)
 
     async def manifest(
         self, content_id: str, token: str | None, quality: str, claimed_country: str | None, correlation_id: str
@@ -176,13 +110,11 @@ class Playback:
         if viewer is None:
             return Refused(Refusal.INACTIVE_TOKEN)
         seconds = self._time()
-        now = datetime.fromtimestamp(seconds, UTC)
+        now = self._moment(seconds)
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
         try:
-            title = self._titles.get(content_id)
-            if title is None or seconds - title.loaded_at >= self._policy.freshness:
-                title = await self._title(content_id, seconds)
+            title = await self._title(content_id, seconds)
         except StoreError:
             return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
         channel = title.channel
@@ -191,15 +123,36 @@ class Playback:
         if refused := self._check(channel, viewer, claimed_country, now):
             return refused
         self._sign(title, channel, int(seconds))
-        return ManifestAnswer(
-            title.playlists[quality] + title.query,
-            title.expires_at,
-            title.host,
-            viewer.entitlements,
-            self._policy_view,
-            title.drm,
-            title.window,
-        )
+        return title.answer(quality, viewer.entitlements)
+
+    def known(
+        self, content_id: str, token: str | None, quality: str, claimed_country: str | None
+    ) -> bytes | Refused | None:
+        """The same at once: the answer's JSON, or None when somebody has to be asked first. Raises nothing."""
+        if not token:
+            return Refused(Refusal.NO_TOKEN)
+        seconds = self._time()
+        title = self._titles.get(content_id)
+        if title is None or not self._is_fresh(title, content_id, seconds):
+            return None
+        known = self._viewers.known(token, seconds)
+        if known is None:
+            return None
+        viewer, channel = known.viewer, title.channel
+        if viewer is None:
+            return Refused(Refusal.INACTIVE_TOKEN)
+        now, second = self._moment(seconds), int(seconds)
+        if refusal := check_viewer(viewer, now):
+            return Refused(refusal)
+        if channel is None:
+            return Refused(Refusal.UNKNOWN_CONTENT)
+        if refused := self._check(channel, viewer, claimed_country, now):
+            return refused
+        if second != title.signed_at:
+            self._sign(title, channel, second)
+        before, behind = self._page(title, quality, second)
+        entitlements = viewer.entitlements
+        return b"%b%b%b" % (before, _encode(entitlements) if entitlements else b"[]", behind)
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
         """For callers that have no viewer. Raises StoreError."""
@@ -217,6 +170,11 @@ class Playback:
         return SignedPlayback(title.playlists["auto"] + title.query, title.expires_at, title.host)
 
     @property
+    def cache_control(self) -> str:
+        """How long a viewer may keep its answer."""
+        return self._policy.cache_control
+
+    @property
     def warm(self) -> bool:
         """Something is known that can be signed while the store is down."""
         return bool(self._titles)
@@ -224,6 +182,22 @@ class Playback:
     def forget(self, content_id: str) -> None:
         """This process knows that the content changed."""
         self._titles.pop(content_id, None)
+
+    def _is_fresh(self, title: Title, content_id: str, seconds: float) -> bool:
+        age = seconds - title.loaded_at
+        if age >= self._ahead:
+            if age >= self._policy.freshness:
+                return False
+            # What is watched all the time is read again before it is too old: then nobody has to wait for that.
+            self._reading(content_id)
+        return True
+
+    def _moment(self, seconds: float) -> datetime:
+        """Unix seconds as the rules compare them; made anew every millisecond, not for each of its requests."""
+        if not 0.0 <= seconds - self._moment_at < _MILLISECOND:
+            self._moment_at = seconds
+            self._now = datetime.fromtimestamp(seconds, UTC)
+        return self._now
 
     def _check(self, channel: Channel, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
         if channel.status is Status.RETIRED:
@@ -242,30 +216,35 @@ class Playback:
             return Refused(refusal, max(1, int((spec.availability.starts_at - now).total_seconds()) + 1))
         return Refused(refusal) if refusal else _unplayable(channel)
 
-    def _sign(self, title: _Title, channel: Channel, now: int) -> None:
-        """One signature per content and second: viewers of the same second share it."""
+    def _sign(self, title: Title, channel: Channel, now: int) -> None:
         expires = now + self._policy.ttl
         window = channel.spec.availability
         if window and window.ends_at:
             # A URL must not outlive the permission it stands for.
             expires = min(expires, int(window.ends_at.timestamp()))
-        if expires != title.expires:
-            title.query = self._signer.sign(title.prefix, expires).query
-            title.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
-            title.expires = expires
+        title.sign(self._signer, expires)
+        title.signed_at = now
 
-    async def _title(self, content_id: str, now: float) -> _Title:
+    def _page(self, title: Title, quality: str, second: int) -> tuple[bytes, bytes]:
+        """What all viewers of a title are told in the same second is written once."""
+        if second != self._pages_of:
+            self._pages_of = second
+            self._pages.clear()
+        page = self._pages.get((title, quality))
+        if page is None:
+            if len(self._pages) >= _PAGES_KEPT:
+                self._pages.clear()
+            page = self._pages[title, quality] = title.written(quality)
+        return page
+
+    async def _title(self, content_id: str, now: float) -> Title:
         title = self._titles.get(content_id)
         if title is not None and now - title.loaded_at < self._policy.freshness:
             return title
         # One question at a time to a store that does not answer: it is not helped by every viewer knocking.
         if title is not None and self._loading and not self._store_answers:
             return title
-        task = self._loading.get(content_id)
-        if task is None:
-            task = asyncio.create_task(self._load(content_id))
-            self._loading[content_id] = task
-            task.add_done_callback(partial(self._loaded, content_id))
+        task = self._reading(content_id)
         if title is None:
             return await asyncio.shield(task)
         await asyncio.wait({task}, timeout=self._policy.patience)
@@ -275,7 +254,16 @@ class Playback:
             self._heard_of_store("is silent")
         return title
 
-    def _loaded(self, content_id: str, task: asyncio.Task[_Title]) -> None:
+    def _reading(self, content_id: str) -> asyncio.Task[Title]:
+        """Single flight: one question at a time about a content."""
+        task = self._loading.get(content_id)
+        if task is None:
+            task = asyncio.create_task(self._load(content_id))
+            self._loading[content_id] = task
+            task.add_done_callback(partial(self._loaded, content_id))
+        return task
+
+    def _loaded(self, content_id: str, task: asyncio.Task[Title]) -> None:
         self._loading.pop(content_id, None)
         if task.cancelled():
             return
@@ -291,14 +279,14 @@ class Playback:
             log.info("store answers again")
         self._store_answers = problem is None
 
-    async def _load(self, content_id: str) -> _Title:
+    async def _load(self, content_id: str) -> Title:
         asked_at = self._time()
         channel = await self._store.get(content_id)
         known = self._titles.get(content_id)
         if known and known.channel and channel and known.channel.version == channel.version:
             known.loaded_at = asked_at
             return known
-        title = _Title(channel, self._policy, asked_at)
+        title = Title(channel, self._policy.base_url, self._policy.playlist, self._policy_view, asked_at)
         if channel is None:
             # Unknown ids are not kept: whoever guesses them must not push out what is watched.
             self._titles.pop(content_id, None)
