@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_idle",
         "_overhead",
         "_parser",
+        "_piece",
         "_reading",
         "_since",
         "_transport",
@@ -75,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._failure: Failure | None = None
         self._held = b""
         self._dropped = 0
-        self._overhead = 0
+        self._overhead = self._piece = 0
         self._url = b""
         self._headers: Headers | None = None
         self._reading = True
@@ -219,7 +220,8 @@ class Connection(asyncio.Protocol):
             self._parse(self._parser, data[start : start + _SLICE_BYTES])
 
     def _parse(self, parser: httptools.HttpRequestParser, piece: bytes) -> None:
-        self._overhead += len(piece)
+        self._piece = len(piece)
+        self._overhead += self._piece
         try:
             parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
@@ -257,7 +259,8 @@ class Connection(asyncio.Protocol):
 
     def _last_words(self, failure: Failure) -> bytes:
         path = unquote(self._url[:_SHOWN_BYTES].partition(b"?")[0].decode("latin-1")) or "/"
-        return wire.last_words(failure, path, new_correlation_id(), self._hub.date.now())
+        empty = self._began and self._parser is not None and self._parser.get_method() == b"HEAD"
+        return wire.last_words(failure, path, new_correlation_id(), self._hub.date.now(), empty=empty)
 
     def _end(self) -> None:
         """Close; but let a client that still sends read its answer first (RFC 9112, 9.6)."""
@@ -298,7 +301,7 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         self._began = True
-        self._url, self._headers, self._overhead = b"", [], 0
+        self._url, self._headers, self._overhead = b"", [], self._piece
         if not self._exchanges:
             self._since = self._hub.now
 
@@ -313,6 +316,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         headers, parser = self._headers, self._parser
         if self._deaf or headers is None or parser is None:
+            return
+        if self._overhead > MAX_HEAD_BYTES:
+            self._give_up(_HEAD_TOO_LARGE)
             return
         version = parser.get_http_version()
         scope = self._scope(headers, version, parser.get_method().decode())

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from streaming_service.entrypoints.http import correlation, wire
 from streaming_service.entrypoints.http.asgi import AsgiApp, Event, Headers, Receive, Send, header
+from streaming_service.entrypoints.http.exchange import ClientGone
 from streaming_service.entrypoints.http.hub import Quick
 from streaming_service.entrypoints.http.manifest import ManifestRoute, content_in
 from streaming_service.entrypoints.http.problems import INTERNAL_ERROR, PROBLEM_JSON, SHUTTING_DOWN, Failure
@@ -55,6 +56,8 @@ class Door:
         except CancelledError:
             await answer.fail(SHUTTING_DOWN, path)
             raise
+        except ClientGone:
+            _log.debug("client gone before the end of its answer", path=path)
         except Exception:  # noqa: BLE001 - the last one who can still answer
             _log.exception("request failed", method=scope["method"], path=path)
             await answer.fail(INTERNAL_ERROR, path)

@@ -40,6 +40,10 @@ class Line(Protocol):
     def date(self) -> bytes: ...
 
 
+class ClientGone(OSError):
+    """Nobody takes this answer any more."""
+
+
 class Exchange:
     """Runs the application for one request. `last`: the client wants the connection to end with it."""
 
@@ -110,8 +114,11 @@ class Exchange:
         return event
 
     async def send(self, event: Event) -> None:
-        """Raises ValueError for a head that would forge another, before anything is written."""
+        """Raises ValueError for a head that would forge another, before anything is written, and ClientGone when there
+        is more to come for nobody."""
         if self._done:
+            if event.get("more_body", False):
+                raise ClientGone
             return
         if event["type"] == "http.response.start":
             self._status, self._headers = event["status"], wire.safe(list(event["headers"]))

@@ -42,8 +42,8 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def last_words(failure: Failure, path: str, correlation_id: str, date: bytes) -> bytes:
-    """A whole answer to a request that never became one."""
+def last_words(failure: Failure, path: str, correlation_id: str, date: bytes, *, empty: bool) -> bytes:
+    """A whole answer to a request that never became one; without its body when it is `empty`."""
     body = failure.body(path)
     headers = encoded(
         (
@@ -55,7 +55,8 @@ def last_words(failure: Failure, path: str, correlation_id: str, date: bytes) ->
             ("connection", "close"),
         )
     )
-    return b"%b%bcontent-length: %d\r\n\r\n%b" % (head(failure.status, headers), date, len(body), body)
+    written = b"%b%bcontent-length: %d\r\n\r\n" % (head(failure.status, headers), date, len(body))
+    return written if empty else written + body
 
 
 class DateLine:
