@@ -33,6 +33,12 @@ MANIFEST = (
 POST = f"POST /internal/events/pubsub HTTP/1.1\r\nHost: x\r\nx-service-token: {SERVICE_TOKEN}\r\n".encode()
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Loops differ in how they write, pause and close."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 class Client:
     """A socket."""
 
