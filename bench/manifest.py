@@ -72,8 +72,8 @@ def _targets(*, pinned: bool) -> Generator[Mapping[str, Target]]:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         asking, idling = folder / "manifest.lua", folder / "static.lua"
         asking.write_text(_script("/v1/streams/", f"/manifest?{_WHERE}"))
-        # The same requests but for their path, so that making them costs the load as much.
-        idling.write_text(_script("/static/", f"/nothing?{_WHERE}"))
+        # The same requests, so that making and reading them costs as much.
+        idling.write_text(_script("/v1/streams/", f"/manifest?{_WHERE}&static="))
         server = spawn("bench.manifest_server", core=core)
         stack.callback(stop, server)
         peer = spawn_peer(core)

@@ -6,6 +6,7 @@ Prints its port when it listens; ends on SIGTERM.
 import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -24,9 +25,11 @@ from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import parse_registration
 from streaming_service.entrypoints.http.app import build_app
-from streaming_service.entrypoints.http.protocol import HttpProtocol, Scope
-from streaming_service.entrypoints.http.rsgi import Answering, RsgiApp
+from streaming_service.entrypoints.http.asgi import Receive, Send
+from streaming_service.entrypoints.http.door import Door
+from streaming_service.entrypoints.http.plain import PlainReader
 from streaming_service.entrypoints.http.server import HttpServer
+from streaming_service.entrypoints.http.wire import head
 from streaming_service.entrypoints.serving import api_context
 from streaming_service.telemetry import configure_logging
 
@@ -34,7 +37,12 @@ CONTENTS = 1000
 TOKEN = "bench-viewer"
 _CAUSE = Cause("bench", "bench")
 _BODY = b"x" * 640  # about the size of a manifest answer
-_HEADERS = [("content-type", "application/json")]
+_STATIC = b"&static= "
+_ANSWER = b"%bcontent-length: %d\r\n\r\n%b" % (
+    head(200, [(b"content-type", b"application/json")]),
+    len(_BODY),
+    _BODY,
+)
 
 
 def content_id(number: int) -> str:
@@ -53,18 +61,22 @@ class TokenServiceOnly:
         return Response(200, {"content-type": "application/json"}, msgspec.json.encode(viewer))
 
 
-class WithStaticAnswer(RsgiApp):
-    """The app under test, and `/static/…` answered by the same server with nothing behind it: the ceiling."""
+class WithStaticAnswer:
+    """The app under test; and the same request with `&static=` answered by the same server with fixed bytes, as soon as
+    its head is read: the ceiling."""
 
-    def __init__(self, app: RsgiApp) -> None:
+    def __init__(self, app: Door) -> None:
         self._app = app
+        self._quick = app.quick
+        self._read = PlainReader().read
 
-    def answer(self, scope: Scope, proto: HttpProtocol) -> tuple[Answering, bool]:
-        return (_static(proto), True) if scope.path.startswith("/static/") else self._app.answer(scope, proto)
+    def quick(self, data: bytes) -> bytes | None:
+        if _STATIC in data:
+            return _ANSWER if self._read(data) else None
+        return self._quick(data) if self._quick else None
 
-
-async def _static(proto: HttpProtocol) -> None:
-    proto.response_bytes(200, _HEADERS, _BODY)
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 async def main() -> None:

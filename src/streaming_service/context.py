@@ -8,10 +8,21 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 _MAX_LENGTH = 128
 
 
-def new_correlation_id() -> str:
-    """A UUID 4 in form. It is no secret, so it need not ask the system for randomness: 0.4 µs instead of 2.2 µs."""
+def _beginning() -> str:
     text = f"{getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a"
+
+
+_BEGINNING = _beginning()
+
+
+def new_correlation_id() -> str:
+    """A UUID 4 in form: half of it is drawn once for each process, 60 bits for each request.
+
+    It is no secret, so it need not ask the system for randomness: 0.3 µs instead of 2.2 µs.
+    """
+    drawn = getrandbits(60)
+    return "%s%03x-%012x" % (_BEGINNING, drawn >> 48, drawn & 0xFFFF_FFFF_FFFF)  # noqa: UP031 - half the cost
 
 
 def accept_correlation_id(offered: str | None) -> str:

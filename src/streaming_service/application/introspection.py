@@ -21,7 +21,10 @@ from streaming_service.errors import UpstreamError
 log = structlog.get_logger(__name__)
 
 
-class _Known(Struct):
+class Known(Struct):
+    """An answer of the token service, until when it is not asked again (Unix seconds), and until when it counts while
+    the service does not answer. Without `viewer` the token is not active."""
+
     viewer: Viewer | None
     fresh_until: float
     usable_until: float
@@ -46,17 +49,24 @@ class Introspector:
         self._soft_ttl = soft_ttl
         self._inactive_ttl = inactive_ttl
         self._capacity = capacity
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Viewer | None]] = {}
+
+    def known(self, token: str, now: float) -> Known | None:
+        """What is known about this token and need not be asked again at `now`, in Unix seconds."""
+        known = self._known.get(sha256(token.encode()).digest())
+        if known is None or now >= known.fresh_until:
+            return None
+        self._meter.introspection("cached")
+        return known
 
     async def viewer(self, token: str, correlation_id: str) -> Viewer | None:
         """None: the token is not active. Raises UpstreamError when nobody can say."""
+        now = self._time()
+        if fresh := self.known(token, now):
+            return fresh.viewer
         key = sha256(token.encode()).digest()
         known = self._known.get(key)
-        now = self._time()
-        if known is not None and now < known.fresh_until:
-            self._meter.introspection("cached")
-            return known.viewer
         try:
             return await self._ask_once(key, token, correlation_id)
         except UpstreamError as error:
@@ -95,10 +105,10 @@ class Introspector:
     def _remember(self, key: bytes, viewer: Viewer | None) -> None:
         now = self._time()
         if viewer is None:
-            known = _Known(None, now + self._inactive_ttl, now)
+            known = Known(None, now + self._inactive_ttl, now)
         else:
             usable = _until(viewer.expires_at, now + self._soft_ttl)
-            known = _Known(viewer, min(now + self._soft_ttl, usable), usable)
+            known = Known(viewer, min(now + self._soft_ttl, usable), usable)
         self._known[key] = known
         self._known.move_to_end(key)
         while len(self._known) > self._capacity:

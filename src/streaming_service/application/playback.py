@@ -10,27 +10,29 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 
+import msgspec
 import structlog
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
-from streaming_service.application.titles import ManifestDrm, ManifestWindow, Route, Title
+from streaming_service.application.title import Cookies, ManifestAnswer, ManifestPolicy, Route, Title
 from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.signing.scheme import SignedCookie, Signer
+from streaming_service.domain.signing.scheme import Signer
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
-# What each request needs beside the URL. Where the URL says it all there are none, and nothing is said of them.
-Cookies = Annotated[
-    tuple[SignedCookie, ...],
-    Meta(description="To be sent with each request for manifest and media; only with the scheme cloud-cdn-cookie."),
-]
+_MILLISECOND = 0.001
+# From this share of its freshness on a title is read again while it is still used.
+_AHEAD = 0.8
+# About a kilobyte each, for the second in which they are asked for.
+_PAGES_KEPT = 4096
+_encode = msgspec.json.Encoder().encode
+
 NOT_READY_RETRY_AFTER = 2
 UNAVAILABLE_RETRY_AFTER = 2
 
@@ -40,27 +42,6 @@ class Refused(Struct, frozen=True):
 
     refusal: Refusal
     retry_after: int | None = None
-
-
-class ManifestPolicy(Struct, rename="camel"):
-    """How long the answer may be kept, how long its URL is good for, and whether it leads to the failover."""
-
-    cache_control: str
-    ttl_seconds: int
-    failover: bool
-
-
-class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
-    """The body of the manifest route, as it goes over the wire."""
-
-    manifest_url: str
-    expires_at: str
-    cdn: str
-    entitlements: tuple[str, ...]
-    policy: ManifestPolicy
-    drm: ManifestDrm | None = None
-    availability: ManifestWindow | None = None
-    cookies: Cookies = ()
 
 
 class SignedPlayback(Struct, rename="camel", omit_defaults=True):
@@ -73,8 +54,8 @@ class SignedPlayback(Struct, rename="camel", omit_defaults=True):
 
 
 class PlaybackPolicy(Struct, frozen=True):
-    """`base_url` of the CDN, `failover_base_url` of another one; lifetimes in seconds; `patience` is how
-    long a viewer of something known waits for the store."""
+    """`base_url` of the CDN, lifetimes in seconds; `patience` is how long a viewer of something known waits for the
+    store."""
 
     base_url: str
     ttl: int
@@ -117,13 +98,19 @@ class Playback:
         self._signer = signer
         self._binds_session = signer.binds_session
         self._policy = policy
+        self._bases = (policy.base_url, policy.failover_base_url)
         self._time = time
         self._titles: OrderedDict[str, Title] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Title]] = {}
         self._store_answers = True
-        self._policy_views = tuple(
+        self._ahead = policy.freshness * _AHEAD
+        self._policies = tuple(
             ManifestPolicy(policy.cache_control, policy.ttl, failover=failover) for failover in (False, True)
         )
+        self._pages: dict[tuple[Route, str], tuple[bytes, bytes]] = {}
+        self._pages_of = 0
+        self._moment_at = 0.0
+        self._now = datetime.fromtimestamp(0, UTC)
 
     async def manifest(
         self,
@@ -152,13 +139,11 @@ class Playback:
         if viewer is None:
             return Refused(Refusal.INACTIVE_TOKEN)
         seconds = self._time()
-        now = datetime.fromtimestamp(seconds, UTC)
+        now = self._moment(seconds)
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
         try:
-            title = self._titles.get(content_id)
-            if title is None or seconds - title.loaded_at >= self._policy.freshness:
-                title = await self._title(content_id, seconds)
+            title = await self._title(content_id, seconds)
         except StoreError:
             return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
         channel = title.channel
@@ -168,18 +153,44 @@ class Playback:
         if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
             return refused or _NOT_READY
         self._sign(route, channel, int(seconds))
-        return ManifestAnswer(
-            self._for_session(route, quality, session)
-            if session and self._binds_session
-            else route.urls.get(quality) or route.url(quality),
-            route.expires_at,
-            route.host,
-            viewer.entitlements,
-            self._policy_views[route is title.failover],
-            title.drm,
-            title.window,
-            route.cookies,
-        )
+        own = self._signer.sign(route.prefix, route.expires, session) if session and self._binds_session else None
+        return title.answer(route, quality, viewer.entitlements, own)
+
+    def known(
+        self,
+        content_id: str,
+        token: str | None,
+        quality: str,
+        claimed_country: str | None,
+        session: str | None = None,
+    ) -> bytes | Refused | None:
+        """The same at once: the answer's JSON, or None when somebody has to be asked first, or it is for this session
+        alone. Raises nothing."""
+        if not token:
+            return Refused(Refusal.NO_TOKEN)
+        if session and self._binds_session:
+            return None
+        seconds = self._time()
+        title = self._titles.get(content_id)
+        known = self._viewers.known(token, seconds)
+        if title is None or known is None or not self._is_fresh(title, content_id, seconds):
+            return None
+        viewer, channel = known.viewer, title.channel
+        if viewer is None:
+            return Refused(Refusal.INACTIVE_TOKEN)
+        now, second = self._moment(seconds), int(seconds)
+        if refusal := check_viewer(viewer, now):
+            return Refused(refusal)
+        if channel is None:
+            return Refused(Refusal.UNKNOWN_CONTENT)
+        route = self._route(title, content_id, session or viewer.session_id or content_id)
+        if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
+            return refused or _NOT_READY
+        if second != route.signed_at:
+            self._sign(route, channel, second)
+        before, behind = self._page(title, route, quality, second)
+        entitlements = viewer.entitlements
+        return b"%b%b%b" % (before, _encode(entitlements) if entitlements else b"[]", behind)
 
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
         """For callers that have no viewer: where all would go. Raises StoreError."""
@@ -198,6 +209,11 @@ class Playback:
         return SignedPlayback(route.url("auto"), route.expires_at, route.host, route.cookies)
 
     @property
+    def cache_control(self) -> str:
+        """How long a viewer may keep its answer."""
+        return self._policy.cache_control
+
+    @property
     def warm(self) -> bool:
         """Something is known that can be signed while the store is down."""
         return bool(self._titles)
@@ -205,6 +221,23 @@ class Playback:
     def forget(self, content_id: str) -> None:
         """This process knows that the content changed."""
         self._titles.pop(content_id, None)
+
+    def _is_fresh(self, title: Title, content_id: str, now: float) -> bool:
+        """Whether what is known counts. It is read again before it does not, so that who watches all the time never
+        waits."""
+        age = now - title.loaded_at
+        if age >= self._policy.freshness:
+            return False
+        if age >= self._ahead and (self._store_answers or not self._loading):
+            self._reading(content_id)
+        return True
+
+    def _moment(self, seconds: float) -> datetime:
+        """Unix seconds as the rules compare them; made anew every millisecond, not for each of its requests."""
+        if not 0.0 <= seconds - self._moment_at < _MILLISECOND:
+            self._moment_at = seconds
+            self._now = datetime.fromtimestamp(seconds, UTC)
+        return self._now
 
     def _check(self, channel: Channel, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
         if channel.status is Status.RETIRED:
@@ -230,18 +263,25 @@ class Playback:
         return title.primary
 
     def _sign(self, route: Route, channel: Channel, now: int) -> None:
-        """One signature per content, origin and second: viewers of the same second share it."""
         expires = now + self._policy.ttl
         window = channel.spec.availability
         if window and window.ends_at:
             # A URL must not outlive the permission it stands for.
             expires = min(expires, int(window.ends_at.timestamp()))
-        if expires != route.expires:
-            route.granted(self._signer.sign(route.prefix, expires), expires)
+        route.sign(self._signer, expires)
+        route.signed_at = now
 
-    def _for_session(self, route: Route, quality: str, session: str) -> str:
-        """What only one player may use cannot be shared, so that this is signed each time."""
-        return self._signer.sign(route.prefix, route.expires, session).url(route.playlists[quality])
+    def _page(self, title: Title, route: Route, quality: str, second: int) -> tuple[bytes, bytes]:
+        """What all viewers of a title who go the same way are told in the same second is written once."""
+        if second != self._pages_of:
+            self._pages_of = second
+            self._pages.clear()
+        page = self._pages.get((route, quality))
+        if page is None:
+            if len(self._pages) >= _PAGES_KEPT:
+                self._pages.clear()
+            page = self._pages[route, quality] = title.written(route, quality)
+        return page
 
     async def _title(self, content_id: str, now: float) -> Title:
         title = self._titles.get(content_id)
@@ -250,11 +290,7 @@ class Playback:
         # One question at a time to a store that does not answer: it is not helped by every viewer knocking.
         if title is not None and self._loading and not self._store_answers:
             return title
-        task = self._loading.get(content_id)
-        if task is None:
-            task = asyncio.create_task(self._load(content_id))
-            self._loading[content_id] = task
-            task.add_done_callback(partial(self._loaded, content_id))
+        task = self._reading(content_id)
         if title is None:
             return await asyncio.shield(task)
         await asyncio.wait({task}, timeout=self._policy.patience)
@@ -263,6 +299,15 @@ class Playback:
         if not task.done():
             self._heard_of_store("is silent")
         return title
+
+    def _reading(self, content_id: str) -> asyncio.Task[Title]:
+        """Single flight: one question at a time about a content."""
+        task = self._loading.get(content_id)
+        if task is None:
+            task = asyncio.create_task(self._load(content_id))
+            self._loading[content_id] = task
+            task.add_done_callback(partial(self._loaded, content_id))
+        return task
 
     def _loaded(self, content_id: str, task: asyncio.Task[Title]) -> None:
         self._loading.pop(content_id, None)
@@ -287,7 +332,7 @@ class Playback:
         if known and known.channel and channel and known.channel.version == channel.version:
             known.loaded_at = asked_at
             return known
-        title = Title(channel, self._policy.base_url, self._policy.failover_base_url, self._policy.playlist, asked_at)
+        title = Title(channel, self._bases, self._policy.playlist, self._policies, asked_at)
         if channel is None:
             # Unknown ids are not kept: whoever guesses them must not push out what is watched.
             self._titles.pop(content_id, None)
@@ -302,4 +347,6 @@ class Playback:
 def _unplayable(channel: Channel) -> Refused | None:
     if channel.status is Status.RETIRED:
         return Refused(Refusal.RETIRED)
-    return _NOT_READY if channel.serving is None else None
+    if channel.serving is None:
+        return Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
+    return None

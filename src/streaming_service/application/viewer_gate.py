@@ -4,7 +4,8 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from streaming_service.application.admission import Verdict
-from streaming_service.application.playback import ManifestAnswer, Refused
+from streaming_service.application.playback import Refused
+from streaming_service.application.title import ManifestAnswer
 from streaming_service.context import correlation_id
 from streaming_service.domain.ome_webhook import Admission
 from streaming_service.domain.placement import owner_of

@@ -32,6 +32,12 @@ MANIFEST = f"/v1/streams/{CONTENT}/manifest"
 VIEWER = {"authorization": f"Bearer {VIEWER_TOKEN}"}
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Loops differ in how they accept and close."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 class SlowViewers(Viewers):
     """Answers when it is let."""
 

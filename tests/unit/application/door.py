@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from streaming_service.application.admission import Verdict
 from streaming_service.application.ome_alerts import AlertStore
 from streaming_service.application.ome_hooks import HookPolicy, OmeHooks
-from streaming_service.application.playback import ManifestAnswer, ManifestPolicy, Refused
+from streaming_service.application.playback import Refused
 from streaming_service.application.stream_directory import StreamDirectory
+from streaming_service.application.title import ManifestAnswer, ManifestPolicy
 from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.domain.access import Refusal
 from streaming_service.domain.channel import Channel, ChannelSpec, accepted

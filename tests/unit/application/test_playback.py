@@ -5,7 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from streaming_service.application.playback import ManifestAnswer, Refused, SignedPlayback
+from streaming_service.application.playback import Refused, SignedPlayback
+from streaming_service.application.title import ManifestAnswer
 from streaming_service.domain.access import Refusal
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import AvailabilityWindow, Drm, GeoRestrictions

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from streaming_service.application.playback import ManifestAnswer, Refused, SignedPlayback
+from streaming_service.application.playback import Refused, SignedPlayback
+from streaming_service.application.title import ManifestAnswer
 from streaming_service.domain.access import Refusal
 from streaming_service.domain.content import AvailabilityWindow
 from streaming_service.errors import StoreError, StoreUnavailable

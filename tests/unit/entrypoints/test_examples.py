@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from streaming_service.application.playback import ManifestAnswer, SignedPlayback
+from streaming_service.application.playback import SignedPlayback
+from streaming_service.application.title import ManifestAnswer
 from streaming_service.domain.signing.scheme import SignedCookie
 from streaming_service.entrypoints.http.dead_letters import DeadLetterView
 from streaming_service.entrypoints.http.deliveries import DeliveryView

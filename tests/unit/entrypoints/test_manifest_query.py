@@ -81,7 +81,9 @@ def test_only_its_own_path_is_taken(path: str, said: str | None) -> None:
 
 
 def test_what_players_say_is_remembered_within_bounds_and_a_session_never() -> None:
-    route = ManifestRoute(cast("Playback", SimpleNamespace(manifest=None)), ManifestMeter())
+    route = ManifestRoute(
+        cast("Playback", SimpleNamespace(manifest=None, known=None, cache_control="")), ManifestMeter()
+    )
     session = "session=9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
 
     assert route._parsed("quality=720p") is route._queries["quality=720p"]

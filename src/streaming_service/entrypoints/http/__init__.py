@@ -1,8 +1,9 @@
 """The HTTP API on one port.
 
-server.py        a Granian worker inside our own event loop
-  dispatcher.py    requests from Granian's thread into the loop; a manifest request needs no task
-rsgi.py          the door: the manifest route, or a thin bridge (body.py) to the Litestar application
+server.py        a port in our own event loop; hub.py, what its connections share
+  connection.py    bytes to requests by llhttp, answers in order; exchange.py, body.py, wire.py, asgi.py
+  plain.py         plain manifest requests, read without a parser
+door.py          every request's way in: correlation id, safe headers, problems
   manifest.py      the hot route by hand; manifest_query.py, refusals.py
   app.py           the other routes: streams, dead_letters, deliveries, internal, health, metrics
     auth.py          service tokens

@@ -10,6 +10,7 @@ from streaming_service.entrypoints.http.auth import metrics_guard, service_guard
 from streaming_service.entrypoints.http.context import AgentContext, ApiContext, ProcessContext
 from streaming_service.entrypoints.http.dead_letters import dead_letters_router
 from streaming_service.entrypoints.http.deliveries import deliveries_router
+from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.failover import failover_router
 from streaming_service.entrypoints.http.failures import answer_problem
 from streaming_service.entrypoints.http.health import health_router
@@ -22,24 +23,23 @@ from streaming_service.entrypoints.http.origins import origins_router
 from streaming_service.entrypoints.http.probe_agent import LARGEST_QUESTION, agent_router
 from streaming_service.entrypoints.http.probes import probes_router
 from streaming_service.entrypoints.http.push_auth import push_guard
-from streaming_service.entrypoints.http.rsgi import RestApp, RsgiApp
 from streaming_service.entrypoints.http.streams import streams_router
 
 
-def build_app(api: ApiContext) -> RsgiApp:
-    """The API, ready for HttpServer or any RSGI server; needs no lifespan."""
-    return RsgiApp(ManifestRoute(api.playback, api.metrics.manifest), build_rest(api))
+def build_app(api: ApiContext) -> Door:
+    """The API, ready for HttpServer or any ASGI server; needs no lifespan."""
+    return Door(build_rest(api), ManifestRoute(api.playback, api.metrics.manifest))
 
 
-def build_process_app(process: ProcessContext) -> RestApp:
+def build_process_app(process: ProcessContext) -> Door:
     """What a process without the API tells about itself: health and metrics."""
-    return RestApp(_litestar([health_router, _scraped(process)], process, body_limit=0))
+    return Door(_litestar([health_router, _scraped(process)], process, body_limit=0))
 
 
-def build_agent_app(agent: AgentContext) -> RestApp:
+def build_agent_app(agent: AgentContext) -> Door:
     """What a probe agent answers: questions of the service, and what a process tells about itself."""
     routes = [health_router, _scraped(agent), agent_router]
-    return RestApp(_litestar(routes, agent, body_limit=LARGEST_QUESTION))
+    return Door(_litestar(routes, agent, body_limit=LARGEST_QUESTION))
 
 
 def build_rest(api: ApiContext) -> Litestar:

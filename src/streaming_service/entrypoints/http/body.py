@@ -1,12 +1,10 @@
-"""A request's body, from RSGI to ASGI."""
+"""A request's body, from the connection that parses it to the application that asks for it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 from streaming_service.entrypoints.http.failures import Refuse
 from streaming_service.entrypoints.http.problems import Failure
-from streaming_service.entrypoints.http.protocol import Headers, HttpProtocol
 
 # For a whole body: long for a megabyte from anywhere, short for somebody who only wants to hold a connection.
 _PATIENCE_SECONDS = 30.0
@@ -17,62 +15,69 @@ _TOO_SLOW = Failure(
 )
 
 
-class BodyReader:
-    """ASGI's receive. How much may be read is the application's question; whether all of it came is ours."""
+class Body:
+    """What has arrived and was not asked for yet. How much may be read is the application's question; whether all of it
+    came is ours. `announced` is its length in bytes, None when it comes in chunks."""
 
-    def __init__(self, proto: HttpProtocol, headers: Headers) -> None:
-        self._proto = proto
-        self._announced = _length(headers)
-        self._chunks: AsyncIterator[bytes] | None = None
+    __slots__ = ("_broken", "_deadline", "_parts", "_waiter", "announced", "buffered", "complete", "received")
+
+    def __init__(self, announced: int | None) -> None:
+        self.announced = announced
+        self.received = 0
+        self.buffered = 0
+        self.complete = False
+        self._broken = False
         self._deadline = 0.0
-        self._received = 0
-        self._complete = False
+        self._parts: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
 
-    async def receive(self) -> dict[str, Any]:
-        """The next piece of the body, then the client's going away. Raises Refuse for a body that breaks off."""
-        if self._complete:
-            await self._proto.client_disconnect()
-            return {"type": "http.disconnect"}
-        if self._announced == 0:
-            return self._last(b"")
-        if self._chunks is None:
-            self._chunks = aiter(self._proto)
-            self._deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    @property
+    def missing(self) -> int | None:
+        """How many bytes are still to come; None when nobody knows."""
+        if self.complete:
+            return 0
+        return None if self.announced is None else self.announced - self.received
+
+    def feed(self, data: bytes) -> None:
+        self._parts.append(data)
+        self.received += len(data)
+        self.buffered += len(data)
+        self._wake()
+
+    def end(self) -> None:
+        """All of it has come."""
+        self.complete = True
+        self._wake()
+
+    def break_off(self) -> None:
+        """No more will come, and it is not whole. Does nothing when it is."""
+        self._broken = not self.complete
+        self._wake()
+
+    async def read(self) -> dict[str, Any]:
+        """The next piece as ASGI's event. Raises Refuse for a body that breaks off or takes too long."""
+        if not self._parts and not self.complete and not self._broken:
+            await self._arrival()
+        if self._broken:
+            raise Refuse(_ENDED_EARLY)
+        data = b"".join(self._parts)
+        self._parts.clear()
+        self.buffered = 0
+        return {"type": "http.request", "body": data, "more_body": not self.complete}
+
+    async def _arrival(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._deadline:
+            self._deadline = loop.time() + _PATIENCE_SECONDS
+        self._waiter = loop.create_future()
         try:
             async with asyncio.timeout_at(self._deadline):
-                chunk = await _next(self._chunks)
-                if not chunk:
-                    return await self._end(self._chunks)
+                await self._waiter
         except TimeoutError:
             raise Refuse(_TOO_SLOW) from None
-        self._received += len(chunk)
-        if self._received == self._announced:
-            return self._last(chunk)
-        return {"type": "http.request", "body": chunk, "more_body": True}
+        finally:
+            self._waiter = None
 
-    async def _end(self, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        # Granian answers one empty chunk at the end of a body, and another one when its transfer broke off.
-        broken = await _next(chunks) is not None
-        if broken or (self._announced is not None and self._received != self._announced):
-            self._complete = True
-            raise Refuse(_ENDED_EARLY)
-        return self._last(b"")
-
-    def _last(self, chunk: bytes) -> dict[str, Any]:
-        self._complete = True
-        return {"type": "http.request", "body": chunk, "more_body": False}
-
-
-async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
-    try:
-        return await anext(chunks)
-    except StopAsyncIteration:
-        return None
-
-
-def _length(headers: Headers) -> int | None:
-    """The announced length in bytes; None when the body comes chunked."""
-    said = dict(headers)
-    if "content-length" in said:
-        return int(said["content-length"]) if said["content-length"].isdigit() else None
-    return None if "transfer-encoding" in said else 0
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -8,7 +8,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
-from streaming_service.application.playback import ManifestAnswer, Refused
+from streaming_service.application.playback import Refused
+from streaming_service.application.title import ManifestAnswer
 from streaming_service.domain.access import HTTP_STATUS, Refusal
 from streaming_service.entrypoints.http.described import refusals
 from streaming_service.entrypoints.http.problems import PROBLEM_JSON, Failure, FieldError, Problem

@@ -70,3 +70,6 @@ def retry_after(seconds: float | None = None) -> tuple[tuple[str, str], ...]:
 
 INTERNAL_ERROR = Failure(500, "internal_error", "Something went wrong here; the log has it under the correlation id.")
 SHUTTING_DOWN = Failure(503, "shutting_down", "This process is stopping: ask again.", headers=retry_after(1))
+TOO_MANY_CONNECTIONS = Failure(
+    503, "too_many_connections", "This process has as many connections as it takes: ask again.", headers=retry_after(1)
+)

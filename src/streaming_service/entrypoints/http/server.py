@@ -1,56 +1,64 @@
-"""A Granian worker inside our own event loop, so that API and workers can share a process.
-
-Granian's Rust threads accept, parse and write; Python runs in the loop that called `start`.
-"""
+"""The HTTP server: a port inside our own event loop, so that API and workers can share a process."""
 
 import asyncio
 import errno
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
-from granian._granian import CallbackScheduler, RSGIWorker, SocketHolder, WorkerSignal
-from granian.http import HTTP1Settings, HTTP2Settings
 from structlog.typing import FilteringBoundLogger
 
-from streaming_service.entrypoints.http.dispatcher import Dispatcher
-from streaming_service.entrypoints.http.rsgi import RestApp
+from streaming_service.entrypoints.http.asgi import Receive, Send
+from streaming_service.entrypoints.http.connection import Connection
+from streaming_service.entrypoints.http.hub import Hub, Quick
 from streaming_service.errors import ConfigurationError
 
 _BACKLOG = 2048
 _MAX_CONNECTIONS = 16_384
-_MAX_HEADER_BYTES = 65_536
 # After the grace, how long cancelled requests may take to answer 503.
 _LAST_WORDS_SECONDS = 1.0
-
-# Granian's stubs lag behind its Rust code, so the three classes are typed here by what is used of them.
-_Worker: Any = RSGIWorker
-_Scheduler: Any = CallbackScheduler
-_Socket: Any = SocketHolder
+# For a whole head, and for a client to take what it has asked for: no balancer needs longer.
+_BUSY_SECONDS = 60.0
+# Time-outs are found by looking around, not by a timer for each request: that is how exact they are.
+_LOOK_SECONDS = 1.0
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class App(Protocol):
+    """An ASGI application, and what answers plain requests at once, if anything does."""
+
+    @property
+    def quick(self) -> Quick | None: ...
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None: ...
 
 
 class HttpServer:
     """Serves `app` between `start` and `stop`. Port 0 takes a free one; `port` is the real one from `start` on.
 
-    `idle_seconds` is how long a connection may be silent between requests, and how long a request's head may take.
-    Behind a load balancer it must be longer than that one's own (Google's: 600 s), or requests meet a closing door.
-    For the same reason `stop` goes on for `linger_seconds` while each connection ends with its next answer: one that is
-    closed while it is idle may have a request on its way.
-    `variable` is the setting that the port comes from.
+    `idle_seconds` is how long a connection may be silent between requests; a minute of it at most is how long a
+    request's head may take, and how long a client may read nothing of its answer. Behind a load balancer it must be
+    longer than that one's own (Google's: 600 s), or requests meet a closing door. For the same reason `stop` goes on
+    for `linger_seconds` while each connection ends with its next answer: one that is closed while it is idle may have a
+    request on its way.
+    `variable` is the setting that the port comes from, `time` gives Unix seconds.
     """
 
     def __init__(
         self,
-        app: RestApp,
+        app: App,
         host: str,
         port: int,
         *,
         grace_seconds: float,
         linger_seconds: float = 0.0,
         idle_seconds: float = 75.0,
+        max_connections: int = _MAX_CONNECTIONS,
         variable: str = "HTTP_PORT",
+        time: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
         self._host = host
@@ -58,11 +66,12 @@ class HttpServer:
         self._variable = variable
         self._grace = grace_seconds
         self._linger = linger_seconds
-        self._idle_ms = round(idle_seconds * 1000)
-        self._stopped = asyncio.Event()
-        self._signal: WorkerSignal | None = None
-        self._dispatcher: Dispatcher | None = None
-        self._worker: Any = None
+        self._idle = idle_seconds
+        self._pause = min(_LOOK_SECONDS, idle_seconds / 4)
+        self._limit = max_connections
+        self._time = time
+        self._hub: Hub | None = None
+        self._server: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
@@ -71,67 +80,65 @@ class HttpServer:
     @property
     def closing(self) -> bool:
         """Whether it has begun to stop."""
-        return self._dispatcher is not None and self._dispatcher.last_answers
+        return self._hub is not None and self._hub.last_answers
 
     @property
     def in_hand(self) -> int:
         """How many requests wait for something."""
-        return len(self._dispatcher.tasks) if self._dispatcher else 0
+        return len(self._hub.tasks) if self._hub else 0
 
     async def start(self) -> None:
         """Returns when connections are accepted. Raises ConfigurationError when the address cannot be had."""
         loop = asyncio.get_running_loop()
         listener = _listen(self._host, self._port, self._variable)
-        self._port = listener.getsockname()[1]
-        self._stopped.clear()
-        self._dispatcher = Dispatcher(loop, self._app)
-        self._signal = WorkerSignal()
-        self._signal.add_cb(lambda: loop.call_soon_threadsafe(self._stopped.set))
-        scheduler = _Scheduler(loop, None, None, None, None)
-        scheduler._schedule_fn = self._dispatcher.arrive  # noqa: SLF001 - what Granian's own schedulers set
-        self._worker = _Worker(
-            1,
-            # Granian owns the socket from here on and closes it when it stops.
-            (None, _Socket(listener.detach(), False, _BACKLOG)),
-            None,
-            backpressure=_MAX_CONNECTIONS,
-            http_mode="1",
-            http1_opts=HTTP1Settings(header_read_timeout=self._idle_ms, max_buffer_size=_MAX_HEADER_BYTES),
-            http2_opts=HTTP2Settings(),
-            websockets_enabled=False,
-        )
-        self._worker.serve_async(scheduler, loop, self._signal)
+        address = listener.getsockname()
+        self._port = address[1]
+        hub = self._hub = Hub(self._app, self._app.quick, address[:2], limit=self._limit, loop=loop, time=self._time)
+        self._server = await loop.create_server(lambda: Connection(hub), sock=listener, backlog=_BACKLOG)
+        loop.call_later(self._pause, self._look_around, hub, loop)
 
     async def stop(self) -> None:
         """Linger, accept nothing more, let requests in hand finish within the grace, cancel the rest."""
-        if self._signal is None or self._dispatcher is None:
+        server, self._server, hub = self._server, None, self._hub
+        if server is None or hub is None:
             return
-        signal, self._signal = self._signal, None
-        self._dispatcher.last_answers = True
+        hub.stop_answering()
         try:
             await asyncio.sleep(self._linger)
         finally:
-            signal.set()
-        if not await self._wait(self._grace):
-            _log.warning("requests cancelled", reason="grace is over", requests=self.in_hand)
-            for task in tuple(self._dispatcher.tasks):
-                task.cancel()
-            if not await self._wait(_LAST_WORDS_SECONDS):
-                # A client that neither reads nor goes away; its connection ends with the process.
-                _log.warning("connections left behind")
-        self._worker = None
+            server.close()
+            for connection in tuple(hub.members):
+                connection.retire()
+        if await _emptied(hub, self._grace):
+            return
+        _log.warning("requests cancelled", reason="grace is over", requests=self.in_hand)
+        for task in tuple(hub.tasks):
+            task.cancel()
+        if not await _emptied(hub, _LAST_WORDS_SECONDS):
+            _log.warning("connections cut off", connections=len(hub.members))
+            for connection in tuple(hub.members):
+                connection.abort()
 
-    async def _wait(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopped.wait()
-        except TimeoutError:
-            return False
-        return True
+    def _look_around(self, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
+        """Until the last connection of a stopped server is gone."""
+        # A connection remembers the look before what it did, so that it is given one look more.
+        hub.look_around(self._idle + self._pause, min(self._idle, _BUSY_SECONDS) + self._pause)
+        if hub is self._hub and (self._server is not None or hub.members):
+            loop.call_later(self._pause, self._look_around, hub, loop)
+
+
+async def _emptied(hub: Hub, seconds: float) -> bool:
+    """Whether everything has ended within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await hub.empty.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _listen(host: str, port: int, variable: str) -> socket.socket:
-    """Without SO_REUSEPORT, which Granian would set: a second server must hear that the port is taken."""
+    """Without SO_REUSEPORT: a second server must hear that the port is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -141,7 +148,6 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
         raise ConfigurationError([f"HTTP_HOST: {host!r} is no address of this machine: {error.strerror}"]) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""RSGI to ASGI and back, with applications that do what ours do not (yet)."""
+"""The server and its door, with applications that do what ours do not (yet)."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streaming_service.entrypoints.http.asgi import AsgiApp
+from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.manifest import ManifestRoute
-from streaming_service.entrypoints.http.rsgi import AsgiApp, RsgiApp
 from streaming_service.entrypoints.http.server import HttpServer
 from tests.integration.http.harness import FallibleStore, Viewers, make_api
 
@@ -19,11 +20,9 @@ START = {"type": "http.response.start", "status": 200, "headers": [(b"content-ty
 
 
 @asynccontextmanager
-async def bridged(rest: AsgiApp) -> AsyncGenerator[tuple[aiohttp.ClientSession, HttpServer]]:
+async def behind(rest: AsgiApp) -> AsyncGenerator[tuple[aiohttp.ClientSession, HttpServer]]:
     api = make_api(FallibleStore(), Viewers(), [])
-    server = HttpServer(
-        RsgiApp(ManifestRoute(api.playback, api.metrics.manifest), rest), "127.0.0.1", 0, grace_seconds=1
-    )
+    server = HttpServer(Door(rest, ManifestRoute(api.playback, api.metrics.manifest)), "127.0.0.1", 0, grace_seconds=1)
     await server.start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
@@ -41,7 +40,7 @@ async def test_a_stream_comes_piece_by_piece() -> None:
         await let.wait()
         await send({"type": "http.response.body", "body": b"two", "more_body": False})
 
-    async with bridged(rest) as (session, _), session.get("/x") as response:
+    async with behind(rest) as (session, _), session.get("/x") as response:
         assert response.headers["x-correlation-id"]
         assert await response.content.readany() == b"one "
         let.set()
@@ -55,28 +54,36 @@ async def test_head_of_a_stream_has_no_body() -> None:
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async with bridged(rest) as (session, _), session.head("/x") as response:
+    async with behind(rest) as (session, _), session.head("/x") as response:
         assert (response.status, await response.read()) == (200, b"")
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_an_application_that_breaks(begun: bool) -> None:
+async def test_an_application_that_breaks_is_a_fault() -> None:
     async def rest(_: Any, __: Any, send: Any) -> None:
-        if begun:
-            await send(START)
-            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        await send(START)
         raise ValueError("planted-detail")
 
-    async with bridged(rest) as (session, _), session.get("/x") as response:
-        body = await response.read()
-        assert b"planted" not in body
-        assert (response.status, body == b"half") == ((200, True) if begun else (500, False))
+    async with behind(rest) as (session, _), session.get("/x") as response:
+        assert (response.status, (await response.json(content_type=None))["code"]) == (500, "internal_error")
+        assert b"planted" not in await response.read()
+
+
+async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    async def rest(_: Any, __: Any, send: Any) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ValueError("planted-detail")
+
+    async with behind(rest) as (session, _), session.get("/x") as response:
+        assert (response.status, await response.content.readexactly(4)) == (200, b"half")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
 
 
 async def test_an_application_that_says_nothing_is_a_fault() -> None:
     async def rest(*_: Any) -> None: ...
 
-    async with bridged(rest) as (session, _), session.get("/x") as response:
+    async with behind(rest) as (session, _), session.get("/x") as response:
         assert response.status == 500
 
 
@@ -92,7 +99,7 @@ async def test_a_client_that_leaves_is_noticed() -> None:
         assert (await receive())["type"] == "http.disconnect"
         gone.set()
 
-    async with bridged(rest) as (session, server):
+    async with behind(rest) as (session, server):
         response = await session.get("/x")
         await began.wait()
         response.close()
@@ -109,7 +116,7 @@ async def test_what_the_application_is_told() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": [(b"cache-control", b"public")]})
         await send({"type": "http.response.body"})
 
-    async with bridged(rest) as (session, _), session.get("/a%20b/%C3%A9?x=%20y", headers={"X-One": "1"}) as response:
+    async with behind(rest) as (session, _), session.get("/a%20b/%C3%A9?x=%20y", headers={"X-One": "1"}) as response:
         assert response.status == 204
         assert response.headers.getall("cache-control") == ["public"]
     assert (told["type"], told["path"], told["query_string"]) == ("http", "/a b/é", b"x=%20y")

@@ -1,0 +1,156 @@
+"""One content, prepared for its viewers: everything in a manifest answer that is the same for all of them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streaming_service.domain.channel import Channel
+from streaming_service.domain.clock import to_wire
+from streaming_service.domain.ladder import QUALITIES
+from streaming_service.domain.placement import Placement
+from streaming_service.domain.signing.scheme import Grant, SignedCookie, Signer, on_the_wire
+
+_NO_ENTITLEMENTS = b'"entitlements":[]'
+_encode = msgspec.json.Encoder().encode
+
+# What each request needs beside the URL. Where the URL says it all there are none, and nothing is said of them.
+Cookies = Annotated[
+    tuple[SignedCookie, ...],
+    Meta(description="To be sent with each request for manifest and media; only with the scheme cloud-cdn-cookie."),
+]
+
+
+class ManifestDrm(Struct, rename="camel"):
+    """Where a player gets its key."""
+
+    key_id: str
+    license_server: str
+
+
+class ManifestWindow(Struct, rename="camel", omit_defaults=True):
+    """When the content may be watched; an open end is left out."""
+
+    starts_at: str | None = None
+    ends_at: str | None = None
+
+
+class ManifestPolicy(Struct, rename="camel"):
+    """How long the answer may be kept, how long its URL is good for, and whether it leads to the failover."""
+
+    cache_control: str
+    ttl_seconds: int
+    failover: bool
+
+
+class ManifestAnswer(Struct, rename="camel", omit_defaults=True):
+    """The body of the manifest route, as it goes over the wire."""
+
+    manifest_url: str
+    expires_at: str
+    cdn: str
+    entitlements: tuple[str, ...]
+    policy: ManifestPolicy
+    drm: ManifestDrm | None = None
+    availability: ManifestWindow | None = None
+    cookies: Cookies = ()
+
+
+class Route:
+    """One way to a content: where its playlists lie, and what viewers are granted in this second. Unix seconds."""
+
+    __slots__ = (
+        "cookies",
+        "expires",
+        "expires_at",
+        "grant",
+        "host",
+        "playlists",
+        "policy",
+        "prefix",
+        "signed_at",
+    )
+
+    def __init__(self, base: str, serving: Placement, playlist: str, policy: ManifestPolicy) -> None:
+        self.policy = policy
+        self.signed_at = 0
+        self.expires: int = 0
+        self.expires_at = ""
+        self.grant: Grant | None = None
+        self.cookies: tuple[SignedCookie, ...] = ()
+        self.host = base.partition("://")[2].partition("/")[0]
+        self.prefix = f"{base}{serving.path}"
+        self.playlists = {quality: f"{serving.ladder.playlist(quality, playlist)}.m3u8" for quality in QUALITIES}
+
+    def sign(self, signer: Signer, expires: int) -> None:
+        """One signature per content, origin and second, which all viewers share. `expires` in Unix seconds."""
+        if expires != self.expires:
+            self.grant = signer.sign(self.prefix, expires)
+            self.expires = expires
+            self.expires_at = to_wire(datetime.fromtimestamp(expires, UTC))
+            self.cookies = on_the_wire(self.grant.cookies, self.expires_at)
+
+    def url(self, quality: str, own: Grant | None = None) -> str:
+        """The signed address of the quality's playlist; by a grant of somebody's own where there is one."""
+        grant = own or self.grant
+        if grant is None:
+            raise RuntimeError("nothing has been granted yet")
+        return grant.url(self.playlists[quality])
+
+
+class Title:
+    """A content at the time `loaded_at`; None is one that does not exist. Without routes when nothing is served.
+
+    `bases` are what is configured for all, primary and failover, and so are `policies` and `playlist`.
+    """
+
+    __slots__ = ("channel", "drm", "failover", "loaded_at", "primary", "window")
+
+    def __init__(
+        self,
+        channel: Channel | None,
+        bases: tuple[str, str | None],
+        playlist: str,
+        policies: tuple[ManifestPolicy, ...],
+        loaded_at: float,
+    ) -> None:
+        self.channel = channel
+        self.loaded_at = loaded_at
+        self.primary: Route | None = None
+        self.failover: Route | None = None
+        self.drm: ManifestDrm | None = None
+        self.window: ManifestWindow | None = None
+        if channel is None or channel.serving is None:
+            return
+        base, failover_base = bases
+        self.primary = Route(channel.spec.base_url or base, channel.serving, playlist, policies[0])
+        if failover_base:
+            self.failover = Route(failover_base, channel.serving, playlist, policies[1])
+        if channel.spec.drm:
+            self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
+        if window := channel.spec.availability:
+            self.window = ManifestWindow(
+                to_wire(window.starts_at) if window.starts_at else None,
+                to_wire(window.ends_at) if window.ends_at else None,
+            )
+
+    def answer(
+        self, route: Route, quality: str, entitlements: tuple[str, ...], own: Grant | None = None
+    ) -> ManifestAnswer:
+        """What a viewer who goes this way is told; signed before."""
+        return ManifestAnswer(
+            route.url(quality, own),
+            route.expires_at,
+            route.host,
+            entitlements,
+            route.policy,
+            self.drm,
+            self.window,
+            route.cookies,
+        )
+
+    def written(self, route: Route, quality: str) -> tuple[bytes, bytes]:
+        """The same as JSON, before and behind the entitlements: nothing else is the viewer's own."""
+        before, between, behind = _encode(self.answer(route, quality, ())).partition(_NO_ENTITLEMENTS)
+        return before + between[:-2], behind
