@@ -1,6 +1,7 @@
 """Two APIs on one store: what one is told, the other follows."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from streaming_service.adapters.store.migrate import upgrade
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.devkit.platform import StandInPlatform
-from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, get_json, running
+from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, running
 from tests.contract.store.builders import accept, channel, content_id, placement
 
 pytestmark = pytest.mark.anyio
@@ -30,8 +31,13 @@ async def answers(port: int) -> None:
 
 
 async def leads_to(port: int) -> tuple[str, bool]:
+    """Where viewers are sent, once there is something to see: the worker starts again what it does not find on OME."""
     url = f"http://127.0.0.1:{port}/v1/streams/{CONTENT}/manifest"
-    answer = await get_json(url, headers=VIEWER)
+    async with asyncio.timeout(PATIENCE):
+        while (found := await fetch(url, VIEWER))[0] == 409:
+            await asyncio.sleep(0.05)
+    assert found[0] == 200, found
+    answer = json.loads(found[1])
     assert answer["manifestUrl"].startswith(f"https://{answer['cdn']}/")
     return answer["cdn"], answer["policy"]["failover"]
 
