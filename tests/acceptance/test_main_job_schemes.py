@@ -1,12 +1,14 @@
 """`make run SIGNING=…`: the main job under each scheme other than the default, which test_main_job looks at."""
 
+import asyncio
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.acceptance.harness import fetch, free_ports, get_json, running, watch
+from tests.acceptance.harness import PATIENCE, fetch, free_ports, get_json, running, watch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.ffmpeg]
 
@@ -14,6 +16,14 @@ SERVICE = {"x-service-token": "dev-service-token"}
 VIEWER = {"authorization": "Bearer viewer-demo"}
 # What carries the grant, wherever it stands; without it nothing may be served.
 _GRANTS = re.compile(r"/edge-cache-token=[^/]*|\?.*")
+
+
+async def told(url: str) -> dict[str, Any]:
+    """The first body that this receiver was sent, once there is one."""
+    async with asyncio.timeout(PATIENCE):
+        while not (received := (await get_json(url))["received"]):
+            await asyncio.sleep(0.05)
+        return received[0]["body"]
 
 
 @pytest.mark.parametrize("scheme", ["cloud-cdn-cookie", "media-cdn", "ome", "hmac"])
@@ -27,18 +37,17 @@ async def test_it_plays_with_its_grant_and_not_without(tmp_path: Path, scheme: s
         asked = f"{api}/v1/streams/{content_id}/manifest"
         answer = await get_json(f"{asked}?session=0f8fad5b-d9cb-469f-a165-70867728950e", VIEWER)
         internal = await get_json(f"{api}/internal/playback/{content_id}", SERVICE)
-        callback = (await get_json(f"{platform}/content/callback"))["received"][0]["body"]
-        gateway = (await get_json(f"{platform}/gateway/warmup"))["received"][0]["body"]
+        callback, gateway = await told(f"{platform}/content/callback"), await told(f"{platform}/gateway/warmup")
 
         assert ("&Session=0f8fad5b-d9cb-469f-a165-70867728950e" in answer["manifestUrl"]) is (scheme == "hmac")
-        for url, told in (
+        for url, body in (
             (answer["manifestUrl"], answer),
             (internal["playbackUrl"], internal),
             (callback["manifestUrl"], callback),
             (gateway["manifestUrl"], gateway),
         ):
-            assert ("cookies" in told) is by_cookie
-            cookies = told.get("cookies", [])
+            assert ("cookies" in body) is by_cookie
+            cookies = body.get("cookies", [])
             headers = {"cookie": "; ".join(f"{item['name']}={item['value']}" for item in cookies)}
             assert [(item["domain"], item["path"]) for item in cookies] == (
                 [("127.0.0.1", urlsplit(url).path.rpartition("/")[0] + "/")] if by_cookie else []
