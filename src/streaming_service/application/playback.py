@@ -133,7 +133,10 @@ class Playback:
             return Refused(Refusal.NO_TOKEN)
         seconds = self._time()
         title = self._titles.get(content_id)
-        if title is None or not self._is_fresh(title, content_id, seconds):
+        if title is None:
+            return None
+        age = seconds - title.loaded_at
+        if age >= self._ahead and not self._read_ahead(content_id, age):
             return None
         known = self._viewers.known(token, seconds)
         if known is None:
@@ -183,12 +186,11 @@ class Playback:
         """This process knows that the content changed."""
         self._titles.pop(content_id, None)
 
-    def _is_fresh(self, title: Title, content_id: str, seconds: float) -> bool:
-        age = seconds - title.loaded_at
-        if age >= self._ahead:
-            if age >= self._policy.freshness:
-                return False
-            # What is watched all the time is read again before it is too old: then nobody has to wait for that.
+    def _read_ahead(self, content_id: str, age: float) -> bool:
+        """Whether what is known still counts: then it is read again, so that who watches all the time never waits."""
+        if age >= self._policy.freshness:
+            return False
+        if self._store_answers or not self._loading:
             self._reading(content_id)
         return True
 

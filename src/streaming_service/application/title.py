@@ -74,7 +74,7 @@ class Title:
         self.policy = policy
         self.loaded_at = loaded_at
         self.signed_at = 0
-        self.expires = 0
+        self.expires: int = 0
         self.expires_at = ""
         self.query = ""
         self.prefix = self.host = ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streaming_service.domain.access import Viewer
+from streaming_service.entrypoints.http.app import build_rest
 from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.server import HttpServer
@@ -71,7 +72,7 @@ async def connected(server: HttpServer) -> AsyncGenerator[Client]:
 
 @asynccontextmanager
 async def serving_app(app: Any, **options: Any) -> AsyncGenerator[HttpServer]:
-    server = HttpServer(app, "127.0.0.1", 0, **{"grace_seconds": 1, **options})
+    server = HttpServer(app, "127.0.0.1", 0, grace_seconds=1, **options)
     await server.start()
     try:
         yield server
@@ -150,8 +151,7 @@ async def test_http_1_0_is_answered_once(running: Harness) -> None:
 
 
 async def test_there_is_room_for_so_many(running: Harness) -> None:
-    app = Door(build := build_rest_of(running))
-    assert build is not None
+    app = Door(build_rest(running.api))
     async with serving_app(app, max_connections=2) as server, connected(server) as one, connected(server) as two:
         for client in (one, two):
             client.writer.write(GET + b"\r\n")
@@ -168,7 +168,7 @@ async def test_there_is_room_for_so_many(running: Harness) -> None:
 
 
 async def test_a_head_that_trickles_is_given_up(running: Harness) -> None:
-    async with serving_app(Door(build_rest_of(running)), idle_seconds=0.2) as server, connected(server) as client:
+    async with serving_app(Door(build_rest(running.api)), idle_seconds=0.2) as server, connected(server) as client:
         began = asyncio.get_running_loop().time()
         with suppress(ConnectionError):
             for byte in GET * 10:
@@ -180,7 +180,7 @@ async def test_a_head_that_trickles_is_given_up(running: Harness) -> None:
 
 
 async def test_who_asks_again_and_again_is_not_idle(running: Harness) -> None:
-    async with serving_app(Door(build_rest_of(running)), idle_seconds=0.2) as server, connected(server) as client:
+    async with serving_app(Door(build_rest(running.api)), idle_seconds=0.2) as server, connected(server) as client:
         for _ in range(12):
             client.writer.write(GET + b"\r\n")
             assert (await client.answer())[0] == 200
@@ -211,6 +211,25 @@ async def test_who_does_not_read_is_not_read_from(running: Harness) -> None:
             client.writer.transport.abort()
         while running.server._hub.members:  # type: ignore[union-attr]
             await asyncio.sleep(0.01)
+
+
+async def test_what_is_asked_in_advance_is_not_begun_in_advance() -> None:
+    let = asyncio.Event()
+
+    async def rest(_: Any, __: Any, send: Any) -> None:
+        await let.wait()
+        await nowhere(_, __, send)
+
+    client = FakeClient(Door(rest))
+    client.connection.data_received((GET + b"\r\n") * 3000)
+    assert not client.transport.reading
+    assert len(client.connection._exchanges) < 200
+    let.set()
+    async with asyncio.timeout(20):
+        while client.written.count(b"HTTP/1.1 404") < 3000:
+            await asyncio.sleep(0.01)
+    assert client.transport.reading
+    assert len(answers(client.written)) == 3000
 
 
 async def test_who_never_reads_is_let_go(running: Harness) -> None:
@@ -363,9 +382,3 @@ async def test_a_fault_in_the_quick_way_is_answered_by_the_other(
 async def nowhere(_: Any, __: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b""})
-
-
-def build_rest_of(running: Harness) -> Any:
-    from streaming_service.entrypoints.http.app import build_rest
-
-    return build_rest(running.api)

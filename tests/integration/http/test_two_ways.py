@@ -191,12 +191,24 @@ HEADERS = st.lists(
     ),
     max_size=4,
 )
+
+
+def written(
+    method: str,
+    content: str,
+    query: str,
+    version: str,
+    host: list[tuple[str, str]],
+    headers: list[tuple[str, str]],
+    gap: str,
+) -> bytes:
+    line = f"{method} /v1/streams/{content}/manifest{'?' + query if query else ''} {version}\r\n"
+    said = "".join(f"{name}:{gap}{value}\r\n" for name, value in [*host, *headers])
+    return f"{line}{said}\r\n".encode("latin-1")
+
+
 REQUESTS = st.builds(
-    lambda method, content, query, version, host, headers, gap: (
-        f"{method} /v1/streams/{content}/manifest{'?' + query if query else ''} {version}\r\n"
-        + "".join(f"{name}:{gap}{value}\r\n" for name, value in [*host, *headers])
-        + "\r\n"
-    ).encode("latin-1"),
+    written,
     method=st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "get"]),
     content=CONTENTS,
     query=QUERIES,

@@ -184,13 +184,12 @@ class Connection(asyncio.Protocol):
             self._hub.run(self._exchanges[0])
         elif self._failure is not None:
             self._say_last_words()
-        else:
-            held, self._held = self._held, b""
-            self._settle()
-            if held:
-                self.data_received(held)
             return
         self._settle()
+        if self._held and not self._occupied():
+            held, self._held = self._held, b""
+            self._settle()
+            self.data_received(held)
 
     # reading
 
@@ -204,8 +203,8 @@ class Connection(asyncio.Protocol):
         self._settle()
 
     def _occupied(self) -> bool:
-        """A request is in hand, and the next has not begun to arrive."""
-        return bool(self._exchanges) and not self._began
+        """A request is in hand that has arrived whole: what comes behind it can wait."""
+        return bool(self._exchanges) and self._exchanges[0].body.complete
 
     def _feed(self, data: bytes) -> None:
         if self._parser is None:

@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from streaming_service.application.playback import Playback, Refused
 from streaming_service.application.title import ManifestAnswer
-from streaming_service.context import accept_correlation_id
+from streaming_service.context import accept_correlation_id, new_correlation_id
 from streaming_service.domain.content import parse_content_id
 from streaming_service.entrypoints.http import correlation, wire
 from streaming_service.entrypoints.http.asgi import Headers, Send
@@ -82,7 +82,7 @@ class ManifestRoute:
             return None
         if outcome is None:
             return None
-        correlation_id = accept_correlation_id(offered).encode()
+        correlation_id = (accept_correlation_id(offered) if offered else new_correlation_id()).encode()
         if isinstance(outcome, bytes):
             result, head, body = "ok", self._granted_head, outcome
         else:
