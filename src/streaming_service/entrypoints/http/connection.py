@@ -165,7 +165,9 @@ class Connection(asyncio.Protocol):
         return self._hub.date.now()
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        # Between the end of a connection and the word about it uvloop refuses to write.
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     async def drained(self) -> None:
         if self._drained is not None:
@@ -253,7 +255,7 @@ class Connection(asyncio.Protocol):
 
     def _say_last_words(self) -> None:
         if self._failure is not None:
-            self._transport.write(self._last_words(self._failure))
+            self.write(self._last_words(self._failure))
         self._end()
 
     def _last_words(self, failure: Failure) -> bytes:
@@ -272,7 +274,10 @@ class Connection(asyncio.Protocol):
             return
         if unread:
             self._ends_at = self._hub.now + _LINGER_SECONDS
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has just gone
+                self._transport.abort()
             self._regulate()
         else:
             self._transport.close()
