@@ -335,6 +335,35 @@ async def test_a_quick_answer_waits_for_a_slow_one() -> None:
     assert ids.index("slow") == 1
 
 
+async def test_an_answer_that_has_begun_is_finished_and_then_the_connection_ends() -> None:
+    let = asyncio.Event()
+
+    async def rest(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await let.wait()
+        await send({"type": "http.response.body", "body": b"two"})
+
+    async with serving_app(Door(rest)) as server, connected(server) as client:
+        client.writer.write(GET + b"\r\n")
+        await client.reader.readuntil(b"one")
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.02)
+        let.set()
+        await asyncio.wait_for(stopping, 0.5)
+        assert (await client.rest()).endswith(b"two\r\n0\r\n\r\n")
+
+
+async def test_the_rest_of_a_refused_body_does_not_hold_up_a_stop(running: Harness) -> None:
+    async with serving_app(Door(build_rest(running.api))) as server, connected(server) as client:
+        client.writer.write(b"POST /internal/events/pubsub HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        assert (await client.answer())[0] == 401
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.02)
+        client.writer.write(b"rest")
+        await asyncio.wait_for(stopping, 0.5)
+
+
 async def test_a_forged_header_is_a_fault() -> None:
     async def rest(_: Any, __: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"1\r\nset-cookie: a=b")]})

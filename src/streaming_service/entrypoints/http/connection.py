@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
     def answered(self, *, last: bool) -> None:
         self._exchanges.popleft()
         self._since = self._hub.now
-        if last:
+        if last or self._hub.closed:
             self._end()
             return
         if self._exchanges:
@@ -355,3 +355,5 @@ class Connection(asyncio.Protocol):
             exchange = self._exchanges[-1]
             exchange.body.end()
             self._deaf = exchange.last
+        elif self._hub.closed:
+            self._end()
