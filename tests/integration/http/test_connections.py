@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from streaming_service.domain.access import Viewer
 from streaming_service.entrypoints.http.app import build_rest
 from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.manifest import ManifestRoute
@@ -16,12 +15,8 @@ from tests.integration.http.harness import (
     CONTENT,
     SERVICE_TOKEN,
     VIEWER_TOKEN,
-    FallibleStore,
     Harness,
-    Viewers,
-    make_api,
     playable,
-    viewer,
 )
 from tests.wire import FakeClient, answers
 
@@ -298,41 +293,6 @@ async def test_what_cannot_be_understood_does_not_overtake() -> None:
         assert (await client.answer())[1].endswith(b"first")
         assert (await client.answer())[0] == 400
         assert await client.rest() == b""
-
-
-class SlowViewers(Viewers):
-    """Answers when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let = asyncio.Event()
-
-    async def introspect(self, token: str, correlation_id: str) -> Viewer | None:
-        if token == "slow":
-            await self.let.wait()
-        return viewer()
-
-
-async def test_a_quick_answer_waits_for_a_slow_one() -> None:
-    store, viewers = FallibleStore(), SlowViewers()
-    api = make_api(store, viewers, [])
-    await Harness(api, store, viewers, [], None, None).add(playable())  # type: ignore[arg-type]
-    app = Door(nowhere, ManifestRoute(api.playback, api.metrics.manifest))
-    client = FakeClient(app)
-    await client.send(MANIFEST)
-    assert app.quick is not None
-    assert app.quick(MANIFEST)
-    slow = MANIFEST.replace(VIEWER_TOKEN.encode(), b"slow").replace(b"\r\nAuth", b"\r\nx-correlation-id: slow\r\nAuth")
-    client.connection.data_received(slow)
-    for _ in range(5):
-        client.connection.data_received(MANIFEST)
-        await asyncio.sleep(0)
-    assert len(answers(client.written)) == 1
-    viewers.let.set()
-    await client.settled()
-    ids = [dict(answer.headers)["x-correlation-id"] for answer in answers(client.written)]
-    assert len(ids) == 7
-    assert ids.index("slow") == 1
 
 
 async def test_an_answer_that_has_begun_is_finished_and_then_the_connection_ends() -> None:
