@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.playback import Playback, PlaybackPolicy
+from streaming_service.domain.access import Viewer
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import AvailabilityWindow, Drm, GeoRestrictions
 from streaming_service.domain.history import change
@@ -30,8 +31,10 @@ from tests.integration.http.harness import (
     SIGNING_SECRET,
     UNKNOWN,
     FallibleStore,
+    Harness,
     Viewers,
     make_api,
+    playable,
     viewer,
     waiting,
 )
@@ -353,3 +356,39 @@ def test_garbage_is_answered_the_same_both_ways(stage: Stage, parts: list[bytes]
     pieces = [stream[one:other] for one, other in pairwise(places)]
     cut, whole = answers(stage.ask(*pieces, quick=True)), answers(stage.ask(*pieces, quick=False))
     assert cut == whole
+
+
+class SlowViewers(Viewers):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def introspect(self, token: str, correlation_id: str) -> Viewer | None:
+        if token == "slow":
+            await self.let.wait()
+        return viewer()
+
+
+@pytest.mark.anyio
+async def test_a_quick_answer_waits_for_a_slow_one() -> None:
+    store, viewers = FallibleStore(), SlowViewers()
+    api = make_api(store, viewers, [])
+    await Harness(api, store, viewers, [], None, None).add(playable())  # type: ignore[arg-type]
+    app = build_app(api)
+    client = FakeClient(app)
+    await client.send(GOOD)
+    assert app.quick is not None
+    assert app.quick(GOOD)
+    slow = GOOD.replace(b"entitled", b"slow").replace(b"\r\nAuth", b"\r\nx-correlation-id: slow\r\nAuth")
+    client.connection.data_received(slow)
+    for _ in range(5):
+        client.connection.data_received(GOOD)
+        await asyncio.sleep(0)
+    assert len(answers(client.written)) == 1
+    viewers.let.set()
+    await client.settled()
+    ids = [dict(answer.headers)["x-correlation-id"] for answer in answers(client.written)]
+    assert len(ids) == 7
+    assert ids.index("slow") == 1

@@ -1,7 +1,7 @@
 """The HTTP API on one port.
 
 server.py        a port in our own event loop; hub.py, what its connections share
-  connection.py    bytes to requests by llhttp, answers in order; exchange.py, body.py, wire.py, asgi.py
+  connection.py    bytes to requests by llhttp, answers in order; target.py, exchange.py, body.py, wire.py
   plain.py         plain manifest requests, read without a parser
 door.py          every request's way in: correlation id, safe headers, problems
   manifest.py      the hot route by hand; manifest_query.py, refusals.py

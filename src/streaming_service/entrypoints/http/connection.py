@@ -7,7 +7,7 @@ application. What arrives while a request is in hand is held back until its answ
 
 import asyncio
 from collections import deque
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 import httptools
@@ -20,6 +20,7 @@ from streaming_service.entrypoints.http.asgi import Headers
 from streaming_service.entrypoints.http.exchange import Exchange
 from streaming_service.entrypoints.http.hub import Hub
 from streaming_service.entrypoints.http.problems import INTERNAL_ERROR, TOO_MANY_CONNECTIONS, Failure
+from streaming_service.entrypoints.http.target import VERSIONS, address_of, scope_of
 
 # llhttp is fed so much at a time: what one read brings must not become ten thousand requests before one is answered.
 _SLICE_BYTES = 4096
@@ -165,7 +166,9 @@ class Connection(asyncio.Protocol):
         return self._hub.date.now()
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        # Between the end of a connection and the word about it uvloop refuses to write.
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     async def drained(self) -> None:
         if self._drained is not None:
@@ -177,20 +180,19 @@ class Connection(asyncio.Protocol):
     def answered(self, *, last: bool) -> None:
         self._exchanges.popleft()
         self._since = self._hub.now
-        if last:
+        if last or self._hub.closed:
             self._end()
             return
         if self._exchanges:
             self._hub.run(self._exchanges[0])
         elif self._failure is not None:
             self._say_last_words()
-        else:
-            held, self._held = self._held, b""
-            self._settle()
-            if held:
-                self.data_received(held)
             return
         self._settle()
+        if self._held and not self._occupied():
+            held, self._held = self._held, b""
+            self._settle()
+            self.data_received(held)
 
     # reading
 
@@ -204,8 +206,8 @@ class Connection(asyncio.Protocol):
         self._settle()
 
     def _occupied(self) -> bool:
-        """A request is in hand, and the next has not begun to arrive."""
-        return bool(self._exchanges) and not self._began
+        """A request is in hand that has arrived whole: what comes behind it can wait."""
+        return bool(self._exchanges) and self._exchanges[0].body.complete
 
     def _feed(self, data: bytes) -> None:
         if self._parser is None:
@@ -254,7 +256,7 @@ class Connection(asyncio.Protocol):
 
     def _say_last_words(self) -> None:
         if self._failure is not None:
-            self._transport.write(self._last_words(self._failure))
+            self.write(self._last_words(self._failure))
         self._end()
 
     def _last_words(self, failure: Failure) -> bytes:
@@ -273,7 +275,10 @@ class Connection(asyncio.Protocol):
             return
         if unread:
             self._ends_at = self._hub.now + _LINGER_SECONDS
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has just gone
+                self._transport.abort()
             self._regulate()
         else:
             self._transport.close()
@@ -321,9 +326,12 @@ class Connection(asyncio.Protocol):
             self._give_up(_HEAD_TOO_LARGE)
             return
         version = parser.get_http_version()
-        scope = self._scope(headers, version, parser.get_method().decode())
+        if self._address is None:
+            self._address = address_of(self._transport.get_extra_info("peername"))
+        method, server = parser.get_method().decode(), self._hub.address
+        scope = scope_of(method, self._url, version, headers, client=self._address, server=server)
         if scope is None:
-            self._give_up(_BAD_REQUEST if version in {"1.0", "1.1"} else _VERSION)
+            self._give_up(_BAD_REQUEST if version in VERSIONS else _VERSION)
             return
         self._headers, self._overhead = None, 0
         last = version != "1.1" or not parser.should_keep_alive() or parser.should_upgrade()
@@ -347,38 +355,5 @@ class Connection(asyncio.Protocol):
             exchange = self._exchanges[-1]
             exchange.body.end()
             self._deaf = exchange.last
-
-    def _scope(self, headers: Headers, version: str, method: str) -> dict[str, object] | None:
-        """ASGI's; None when the request is none that HTTP/1.1 knows (RFC 9112, 3.2)."""
-        hosts = sum(1 for name, _ in headers if name == b"host")
-        if version not in {"1.0", "1.1"} or hosts > 1 or (not hosts and version == "1.1"):
-            return None
-        try:
-            target = httptools.parse_url(self._url)
-        except httptools.HttpParserInvalidURLError:
-            return None
-        path: bytes = target.path or b"/"
-        if path[:1] != b"/":
-            return None
-        if self._address is None:
-            self._address = _address(self._transport.get_extra_info("peername"))
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": version,
-            "method": method,
-            "scheme": "http",
-            "path": unquote(path.decode("latin-1")),
-            "raw_path": path,
-            "query_string": target.query or b"",
-            "root_path": "",
-            "headers": headers,
-            "client": self._address,
-            "server": self._hub.address,
-            "extensions": {},
-        }
-
-
-def _address(found: Any) -> tuple[str, int] | None:
-    """Of IPv6 without flow and scope."""
-    return (found[0], found[1]) if found else None
+        elif self._hub.closed:
+            self._end()

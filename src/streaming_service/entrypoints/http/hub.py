@@ -24,7 +24,8 @@ class Member(Protocol):
 
 class Hub:
     """`address` is the server's own. `now` is the loop's time at the last look around: cheap, and late by as much as
-    the looks are apart. Once `last_answers` is set, each connection ends with its next answer."""
+    the looks are apart. Once `last_answers` is set, each connection ends with its next answer; once
+    it is `closed`, with the one that it is at."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Hub:
         self.date = DateLine(time)
         self.now = loop.time()
         self.last_answers = False
+        self.closed = False
         self.members: set[Member] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         # Nobody is connected, and nothing that they asked for is still done.
@@ -86,3 +88,9 @@ class Hub:
         """Each connection ends with its next answer; a plain request is for the application now, which says so."""
         self.last_answers = True
         self.quick = None
+
+    def close(self) -> None:
+        """Every connection ends as soon as nothing is in hand."""
+        self.closed = True
+        for member in tuple(self.members):
+            member.retire()

@@ -107,8 +107,7 @@ class HttpServer:
             await asyncio.sleep(self._linger)
         finally:
             server.close()
-            for connection in tuple(hub.members):
-                connection.retire()
+            hub.close()
         if await _emptied(hub, self._grace):
             return
         _log.warning("requests cancelled", reason="grace is over", requests=self.in_hand)
