@@ -1,7 +1,6 @@
 """Two APIs on one store: what one is told, the other follows."""
 
 import asyncio
-import json
 import sqlite3
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -10,10 +9,9 @@ import aiohttp
 import pytest
 
 from streaming_service.adapters.store.migrate import upgrade
-from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.devkit.platform import StandInPlatform
-from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, running
-from tests.contract.store.builders import accept, channel, content_id, placement
+from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, get_json, running
+from tests.contract.store.builders import content_id
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +28,28 @@ async def answers(port: int) -> None:
             await asyncio.sleep(0.1)
 
 
-async def leads_to(port: int) -> tuple[str, bool]:
-    """Where viewers are sent, once there is something to see: the worker starts again what it does not find on OME."""
-    url = f"http://127.0.0.1:{port}/v1/streams/{CONTENT}/manifest"
+async def upload(port: int) -> None:
+    """Registered, and ready."""
+    body = {
+        "contentId": CONTENT,
+        "tenantId": "tenant-7",
+        "contentType": "reel",
+        "sourceGcsUri": "gs://uploads/clip.mp4",
+        "checksum": "sha256:1",
+        "durationSeconds": 10,
+        "ingestRegion": "us-east1",
+    }
+    url, headers = f"http://127.0.0.1:{port}/v1/admin/streams", {"authorization": "Bearer service"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(f"{url}/register", json=body) as answer:
+        assert answer.status == 202, await answer.text()
     async with asyncio.timeout(PATIENCE):
-        while (found := await fetch(url, VIEWER))[0] == 409:
+        while (await get_json(f"{url}/{CONTENT}", headers))["status"] != "ready":
             await asyncio.sleep(0.05)
-    assert found[0] == 200, found
-    answer = json.loads(found[1])
+
+
+async def leads_to(port: int) -> tuple[str, bool]:
+    url = f"http://127.0.0.1:{port}/v1/streams/{CONTENT}/manifest"
+    answer = await get_json(url, VIEWER)
     assert answer["manifestUrl"].startswith(f"https://{answer['cdn']}/")
     return answer["cdn"], answer["policy"]["failover"]
 
@@ -52,9 +64,6 @@ async def follow(port: int, cdn: str) -> None:
 async def test_every_process_follows(tmp_path: Path) -> None:
     path = str(tmp_path / "store.sqlite")
     upgrade(path)
-    store = await SqlStore.open(path)
-    await store.commit(accept(channel(1, serving=placement(1))), None)
-    await store.close()
     first = free_ports(2)
     ports = [first, first + 1]
     async with StandInPlatform(auth_token="auth") as platform:
@@ -79,6 +88,7 @@ async def test_every_process_follows(tmp_path: Path) -> None:
 
         async with serve(ports[0], "--with-worker"):
             await answers(ports[0])
+            await upload(ports[0])
             assert await leads_to(ports[0]) == ("cdn.example", False)
             await order(ports[0], f"{CONTENT}/promote")
             assert await leads_to(ports[0]) == ("standby.example", True)
