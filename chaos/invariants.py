@@ -1,7 +1,7 @@
 """What must hold when everything has come to rest, whatever happened before."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from streaming_service.configuration import load
 from streaming_service.devkit.platform.inbox import Received
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import HistoryEntry
-from streaming_service.domain.notification import Endpoint, Notifier, is_about_content
+from streaming_service.domain.notification import Endpoint, Notification, Notifier, is_about_content
 from streaming_service.domain.rendering import SignedManifest, render_body
 from streaming_service.domain.state import Status
 
@@ -156,7 +156,7 @@ def _debts(found: Found) -> Iterable[str]:
 
 
 def _receipts(world: World, found: Found) -> Iterable[str]:
-    """Delivered at least once under its one id, always with the same facts."""
+    """Delivered at least once under its one id, always with the same facts; a purge perhaps by another of its path."""
     received: dict[str, list[Received]] = {}
     for endpoint in _PATHS:
         for item in _inbox(world, endpoint):
@@ -167,11 +167,24 @@ def _receipts(world: World, found: Found) -> Iterable[str]:
         copies = received.get(notification.id, [])
         if delivery.state is not DeliveryState.DELIVERED:
             yield f"{what} is {delivery.state}"
-        if not any(item.status and 200 <= item.status < 300 for item in copies):
+        if not any(map(_taken, copies)) and not _done_by_another(notification, received.values()):
             yield f"{what} was never received"
         body = _unsigned(render_body(notification, lambda path, base: SignedManifest(f"{base or CDN}{path}", "")))
         if any(_unsigned(item.body) != body for item in copies):
             yield f"{what} was received with other facts: {[_unsigned(item.body) for item in copies]}, not {body}"
+
+
+def _taken(item: Received) -> bool:
+    return item.status is not None and 200 <= item.status < 300
+
+
+def _done_by_another(notification: Notification, received: Iterable[Sequence[Received]]) -> bool:
+    """What a purge of the same path has done after the debt was made, is not sent again."""
+    if notification.topic != "cdn.purge":
+        return False
+    wanted = {"path": notification.facts["path"]}
+    copies = (item for items in received for item in items if item.body == wanted and _taken(item))
+    return any(item.at >= notification.occurred_at.timestamp() for item in copies)
 
 
 def _order(world: World, found: Found) -> Iterable[str]:
