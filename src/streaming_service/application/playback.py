@@ -1,15 +1,10 @@
 """A viewer asks for a manifest: who is it, may it, and where does it go. The hot path of the service.
 
-Everything that does not depend on the viewer is prepared once per content and kept for at most `freshness` seconds,
-so that a retired or blocked content stops being signed within that time in every process. When the store is down,
-what is known keeps playing, and when it is silent too: nobody waits for it longer than `patience`.
+Everything that does not depend on the viewer is prepared once per content (application/titles.py).
 """
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 import msgspec
 import structlog
@@ -18,17 +13,15 @@ from msgspec import Struct
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.ports import ChannelStore
 from streaming_service.application.title import Cookies, ManifestAnswer, ManifestPolicy, Route, Title
+from streaming_service.application.titles import Titles
 from streaming_service.domain.access import Refusal, Viewer, check_content, check_viewer
-from streaming_service.domain.channel import Channel
+from streaming_service.domain.playable import Playable
 from streaming_service.domain.signing.scheme import Signer
-from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError, UpstreamRejected, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
 _MILLISECOND = 0.001
-# From this share of its freshness on a title is read again while it is still used.
-_AHEAD = 0.8
 # About a kilobyte each, for the second in which they are asked for.
 _PAGES_KEPT = 4096
 _encode = msgspec.json.Encoder().encode
@@ -77,7 +70,9 @@ def _never(_content_id: str, _viewer: str) -> bool:
 
 
 class Playback:
-    """Signs manifests for viewers and for internal callers. `time` gives Unix seconds.
+    """Signs manifests for viewers and for internal callers.
+
+    `time` gives Unix seconds, `running` seconds by a clock that nobody sets.
 
     `leads_away` says whether a viewer of a content is sent to the failover; from memory, it is asked for each viewer.
     """
@@ -90,9 +85,9 @@ class Playback:
         signer: Signer,
         policy: PlaybackPolicy,
         time: Callable[[], float],
+        running: Callable[[], float],
         leads_away: Callable[[str, str], bool] = _never,
     ) -> None:
-        self._store = store
         self._leads_away = leads_away
         self._viewers = viewers
         self._signer = signer
@@ -100,10 +95,15 @@ class Playback:
         self._policy = policy
         self._bases = (policy.base_url, policy.failover_base_url)
         self._time = time
-        self._titles: OrderedDict[str, Title] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[Title]] = {}
-        self._store_answers = True
-        self._ahead = policy.freshness * _AHEAD
+        self.titles = Titles(
+            store,
+            self._prepare,
+            running,
+            playlist=policy.playlist,
+            freshness=policy.freshness,
+            patience=policy.patience,
+            capacity=policy.capacity,
+        )
         self._policies = tuple(
             ManifestPolicy(policy.cache_control, policy.ttl, failover=failover) for failover in (False, True)
         )
@@ -143,16 +143,15 @@ class Playback:
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
         try:
-            title = await self._title(content_id, seconds)
+            title = await self.titles.get(content_id)
         except StoreError:
             return Refused(Refusal.STORE_UNAVAILABLE, UNAVAILABLE_RETRY_AFTER)
-        channel = title.channel
-        if channel is None:
+        if title is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
         route = self._route(title, content_id, session or viewer.session_id or content_id)
-        if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
+        if (refused := self._check(title.facts, viewer, claimed_country, now)) or route is None:
             return refused or _NOT_READY
-        self._sign(route, channel, int(seconds))
+        self._sign(route, title, int(seconds))
         own = self._signer.sign(route.prefix, route.expires, session) if session and self._binds_session else None
         return title.answer(route, quality, viewer.entitlements, own)
 
@@ -171,23 +170,21 @@ class Playback:
         if session and self._binds_session:
             return None
         seconds = self._time()
-        title = self._titles.get(content_id)
-        known = self._viewers.known(token, seconds)
-        if title is None or known is None or not self._is_fresh(title, content_id, seconds):
+        title = self.titles.at_once(content_id)
+        known = None if title is None else self._viewers.known(token, seconds)
+        if title is None or known is None:
             return None
-        viewer, channel = known.viewer, title.channel
+        viewer = known.viewer
         if viewer is None:
             return Refused(Refusal.INACTIVE_TOKEN)
         now, second = self._moment(seconds), int(seconds)
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
-        if channel is None:
-            return Refused(Refusal.UNKNOWN_CONTENT)
         route = self._route(title, content_id, session or viewer.session_id or content_id)
-        if (refused := self._check(channel, viewer, claimed_country, now)) or route is None:
+        if (refused := self._check(title.facts, viewer, claimed_country, now)) or route is None:
             return refused or _NOT_READY
         if second != route.signed_at:
-            self._sign(route, channel, second)
+            self._sign(route, title, second)
         before, behind = self._page(title, route, quality, second)
         entitlements = viewer.entitlements
         return b"%b%b%b" % (before, _encode(entitlements) if entitlements else b"[]", behind)
@@ -195,17 +192,17 @@ class Playback:
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
         """For callers that have no viewer: where all would go. Raises StoreError."""
         seconds = self._time()
-        title = await self._title(content_id, seconds)
-        channel = title.channel
-        if channel is None:
+        title = await self.titles.get(content_id)
+        if title is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
         route = self._route(title, content_id, content_id)
-        if (refused := _unplayable(channel)) or route is None:
-            return refused or _NOT_READY
-        window = channel.spec.availability
-        if window and window.ends_at and seconds >= window.ends_at.timestamp():
+        if title.facts.retired:
+            return Refused(Refusal.RETIRED)
+        if route is None:
+            return _NOT_READY
+        if title.ends is not None and seconds >= title.ends:
             return Refused(Refusal.NO_LONGER_AVAILABLE)
-        self._sign(route, channel, int(seconds))
+        self._sign(route, title, int(seconds))
         return SignedPlayback(route.url("auto"), route.expires_at, route.host, route.cookies)
 
     @property
@@ -213,24 +210,8 @@ class Playback:
         """How long a viewer may keep its answer."""
         return self._policy.cache_control
 
-    @property
-    def warm(self) -> bool:
-        """Something is known that can be signed while the store is down."""
-        return bool(self._titles)
-
-    def forget(self, content_id: str) -> None:
-        """This process knows that the content changed."""
-        self._titles.pop(content_id, None)
-
-    def _is_fresh(self, title: Title, content_id: str, now: float) -> bool:
-        """Whether what is known counts. It is read again before it does not, so that who watches all the time never
-        waits."""
-        age = now - title.loaded_at
-        if age >= self._policy.freshness:
-            return False
-        if age >= self._ahead and (self._store_answers or not self._loading):
-            self._reading(content_id)
-        return True
+    def _prepare(self, facts: Playable) -> Title:
+        return Title(facts, self._bases, self._policies)
 
     def _moment(self, seconds: float) -> datetime:
         """Unix seconds as the rules compare them; made anew every millisecond, not for each of its requests."""
@@ -239,22 +220,22 @@ class Playback:
             self._now = datetime.fromtimestamp(seconds, UTC)
         return self._now
 
-    def _check(self, channel: Channel, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
-        if channel.status is Status.RETIRED:
+    def _check(self, facts: Playable, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
+        if facts.retired:
             return Refused(Refusal.RETIRED)
-        spec = channel.spec
+        window = facts.availability
         refusal = check_content(
-            spec.content_id,
-            spec.availability,
-            spec.geo,
+            facts.content_id,
+            window,
+            facts.geo,
             viewer,
             country,
             now,
             entitlement_required=self._policy.entitlement_required,
         )
-        if refusal is Refusal.NOT_YET_AVAILABLE and spec.availability and spec.availability.starts_at:
-            return Refused(refusal, max(1, int((spec.availability.starts_at - now).total_seconds()) + 1))
-        return Refused(refusal) if refusal else _unplayable(channel)
+        if refusal is Refusal.NOT_YET_AVAILABLE and window and window.starts_at:
+            return Refused(refusal, max(1, int((window.starts_at - now).total_seconds()) + 1))
+        return Refused(refusal) if refusal else None
 
     def _route(self, title: Title, content_id: str, viewer: str) -> Route | None:
         """The way that this viewer goes; None when nothing is served."""
@@ -262,12 +243,11 @@ class Playback:
             return title.failover
         return title.primary
 
-    def _sign(self, route: Route, channel: Channel, now: int) -> None:
+    def _sign(self, route: Route, title: Title, now: int) -> None:
         expires = now + self._policy.ttl
-        window = channel.spec.availability
-        if window and window.ends_at:
+        if title.ends is not None:
             # A URL must not outlive the permission it stands for.
-            expires = min(expires, int(window.ends_at.timestamp()))
+            expires = min(expires, int(title.ends))
         route.sign(self._signer, expires)
         route.signed_at = now
 
@@ -282,71 +262,3 @@ class Playback:
                 self._pages.clear()
             page = self._pages[route, quality] = title.written(route, quality)
         return page
-
-    async def _title(self, content_id: str, now: float) -> Title:
-        title = self._titles.get(content_id)
-        if title is not None and now - title.loaded_at < self._policy.freshness:
-            return title
-        # One question at a time to a store that does not answer: it is not helped by every viewer knocking.
-        if title is not None and self._loading and not self._store_answers:
-            return title
-        task = self._reading(content_id)
-        if title is None:
-            return await asyncio.shield(task)
-        await asyncio.wait({task}, timeout=self._policy.patience)
-        if task.done() and not task.cancelled() and task.exception() is None:
-            return task.result()
-        if not task.done():
-            self._heard_of_store("is silent")
-        return title
-
-    def _reading(self, content_id: str) -> asyncio.Task[Title]:
-        """Single flight: one question at a time about a content."""
-        task = self._loading.get(content_id)
-        if task is None:
-            task = asyncio.create_task(self._load(content_id))
-            self._loading[content_id] = task
-            task.add_done_callback(partial(self._loaded, content_id))
-        return task
-
-    def _loaded(self, content_id: str, task: asyncio.Task[Title]) -> None:
-        self._loading.pop(content_id, None)
-        if task.cancelled():
-            return
-        error = task.exception()
-        self._heard_of_store(None if error is None else str(error))
-        if error is not None and (title := self._titles.get(content_id)):
-            title.loaded_at = self._time()  # asked again only after a while
-
-    def _heard_of_store(self, problem: str | None) -> None:
-        if problem and self._store_answers:
-            log.warning("store does not answer, using what is known", reason=problem)
-        elif not problem and not self._store_answers:
-            log.info("store answers again")
-        self._store_answers = problem is None
-
-    async def _load(self, content_id: str) -> Title:
-        asked_at = self._time()
-        channel = await self._store.get(content_id)
-        known = self._titles.get(content_id)
-        if known and known.channel and channel and known.channel.version == channel.version:
-            known.loaded_at = asked_at
-            return known
-        title = Title(channel, self._bases, self._policy.playlist, self._policies, asked_at)
-        if channel is None:
-            # Unknown ids are not kept: whoever guesses them must not push out what is watched.
-            self._titles.pop(content_id, None)
-            return title
-        self._titles[content_id] = title
-        self._titles.move_to_end(content_id)
-        while len(self._titles) > self._policy.capacity:
-            self._titles.popitem(last=False)
-        return title
-
-
-def _unplayable(channel: Channel) -> Refused | None:
-    if channel.status is Status.RETIRED:
-        return Refused(Refusal.RETIRED)
-    if channel.serving is None:
-        return Refused(Refusal.NOT_READY, NOT_READY_RETRY_AFTER)
-    return None

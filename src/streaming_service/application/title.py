@@ -6,10 +6,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from streaming_service.domain.channel import Channel
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.ladder import QUALITIES
-from streaming_service.domain.placement import Placement
+from streaming_service.domain.playable import Playable
 from streaming_service.domain.signing.scheme import Grant, SignedCookie, Signer, on_the_wire
 
 _NO_ENTITLEMENTS = b'"entitlements":[]'
@@ -72,7 +71,7 @@ class Route:
         "signed_at",
     )
 
-    def __init__(self, base: str, serving: Placement, playlist: str, policy: ManifestPolicy) -> None:
+    def __init__(self, base: str, path: str, playlists: tuple[str, ...], policy: ManifestPolicy) -> None:
         self.policy = policy
         self.signed_at = 0
         self.expires: int = 0
@@ -80,8 +79,8 @@ class Route:
         self.grant: Grant | None = None
         self.cookies: tuple[SignedCookie, ...] = ()
         self.host = base.partition("://")[2].partition("/")[0]
-        self.prefix = f"{base}{serving.path}"
-        self.playlists = {quality: f"{serving.ladder.playlist(quality, playlist)}.m3u8" for quality in QUALITIES}
+        self.prefix = f"{base}{path}"
+        self.playlists: dict[str, str] = dict(zip(QUALITIES, playlists, strict=True))
 
     def sign(self, signer: Signer, expires: int) -> None:
         """One signature per content, origin and second, which all viewers share. `expires` in Unix seconds."""
@@ -100,40 +99,35 @@ class Route:
 
 
 class Title:
-    """A content at the time `loaded_at`; None is one that does not exist. Without routes when nothing is served.
+    """A content as its viewers see it. Without routes when nothing is served.
 
-    `bases` are what is configured for all, primary and failover, and so are `policies` and `playlist`.
+    `bases` are what is configured for all, primary and failover, and so are `policies`. `ends` is when its window is
+    over, in Unix seconds.
     """
 
-    __slots__ = ("channel", "drm", "failover", "loaded_at", "primary", "window")
+    __slots__ = ("drm", "ends", "facts", "failover", "primary", "window")
 
-    def __init__(
-        self,
-        channel: Channel | None,
-        bases: tuple[str, str | None],
-        playlist: str,
-        policies: tuple[ManifestPolicy, ...],
-        loaded_at: float,
-    ) -> None:
-        self.channel = channel
-        self.loaded_at = loaded_at
+    def __init__(self, facts: Playable, bases: tuple[str, str | None], policies: tuple[ManifestPolicy, ...]) -> None:
+        self.facts = facts
         self.primary: Route | None = None
         self.failover: Route | None = None
         self.drm: ManifestDrm | None = None
         self.window: ManifestWindow | None = None
-        if channel is None or channel.serving is None:
-            return
-        base, failover_base = bases
-        self.primary = Route(channel.spec.base_url or base, channel.serving, playlist, policies[0])
-        if failover_base:
-            self.failover = Route(failover_base, channel.serving, playlist, policies[1])
-        if channel.spec.drm:
-            self.drm = ManifestDrm(channel.spec.drm.key_id, channel.spec.drm.license_server)
-        if window := channel.spec.availability:
+        self.ends: float | None = None
+        if window := facts.availability:
+            self.ends = window.ends_at.timestamp() if window.ends_at else None
             self.window = ManifestWindow(
                 to_wire(window.starts_at) if window.starts_at else None,
                 to_wire(window.ends_at) if window.ends_at else None,
             )
+        if facts.path is None:
+            return
+        base, failover_base = bases
+        self.primary = Route(facts.base_url or base, facts.path, facts.playlists, policies[0])
+        if failover_base:
+            self.failover = Route(failover_base, facts.path, facts.playlists, policies[1])
+        if facts.drm:
+            self.drm = ManifestDrm(facts.drm.key_id, facts.drm.license_server)
 
     def answer(
         self, route: Route, quality: str, entitlements: tuple[str, ...], own: Grant | None = None

@@ -172,7 +172,7 @@ class _Wiring:
         playback = self._playback()
 
         def changed(content_id: str) -> None:
-            playback.forget(content_id)
+            playback.titles.forget(content_id)
             self.worker_bell.ring()
             self.delivery_bell.ring()
 
@@ -330,6 +330,7 @@ class _Wiring:
                 entitlement_required=settings.playback_require_entitlement,
             ),
             time=self.clock.time,
+            running=time.monotonic,
             leads_away=self.failover.leads_away,
         )
 

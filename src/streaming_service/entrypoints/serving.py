@@ -1,11 +1,13 @@
 """The API of one process: an HTTP server around a `Service`."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from streaming_service import __version__
 from streaming_service.application.ports import Ack, Message
+from streaming_service.application.title_watch import TitleWatch
 from streaming_service.bootstrap import Service
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.context import ApiContext
@@ -31,7 +33,7 @@ async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
         linger_seconds=settings.http_linger_seconds,
         idle_seconds=settings.http_idle_seconds,
     )
-    async with _remembering_streams(service):
+    async with _remembering_streams(service), _hearing_of_changes(service):
         await server.start()
         try:
             yield server
@@ -55,6 +57,18 @@ async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
         await service.hooks.settled(_SETTLE_SECONDS)
 
 
+@asynccontextmanager
+async def _hearing_of_changes(service: Service) -> AsyncGenerator[None]:
+    """What viewers are answered from is kept right."""
+    watch = TitleWatch(service.store, service.playback.titles, time.monotonic)
+    task = asyncio.create_task(watch.follow(), name="titles")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) -> ApiContext:
     """What the routes need of a service. While it is `stopping` it should get no new traffic."""
     settings = service.settings
@@ -71,7 +85,7 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
             await service.store.check()
         except StoreUnavailable:
             # What is known keeps playing: a process taken out of rotation would take its viewers with it.
-            if not service.playback.warm:
+            if not len(service.playback.titles):
                 raise
 
     tokens = settings.service_auth_token.get_secret_value() if settings.service_auth_token else ""

@@ -259,6 +259,7 @@ def make_api(
         signer=signer or CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
         policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master", failover_base_url=STANDBY),
         time=time.time,
+        running=time.monotonic,
         leads_away=book.leads_away,
     )
 
@@ -271,7 +272,7 @@ def make_api(
         policy=IngestPolicy(
             stream_prefix="ss-", vhost="default", grace=timedelta(seconds=300), base=lambda _: INGEST, slate=None
         ),
-        changed=playback.forget,
+        changed=playback.titles.forget,
     )
 
     async def publish(message: Message) -> Ack:
@@ -287,7 +288,7 @@ def make_api(
                 notifier=notifier,
                 specs=SPECS,
                 clock=clock,
-                changed=playback.forget,
+                changed=playback.titles.forget,
                 wake_delivery=nothing,
             ),
             probing=Probing(

@@ -103,7 +103,7 @@ async def test_what_is_watched_all_the_time_is_read_before_anybody_would_wait(th
     for _ in range(100):
         theatre.clock.advance(0.1)
         assert at_once(theatre)
-        await until(lambda: not theatre.playback._loading)
+        await until(lambda: not theatre.playback.titles._loading)
     assert 10 <= theatre.store.reads <= 13
 
 
@@ -111,11 +111,11 @@ async def test_a_change_made_elsewhere_is_seen_within_a_second(theatre: Theatre)
     await theatre.answer()
     theatre.clock.advance(0.85)
     assert at_once(theatre)
-    await until(lambda: not theatre.playback._loading)
+    await until(lambda: not theatre.playback.titles._loading)
     await theatre.world.operations.retire(content_id(), CAUSE)
     theatre.clock.advance(0.85)
     assert at_once(theatre)
-    await until(lambda: not theatre.playback._loading)
+    await until(lambda: not theatre.playback.titles._loading)
     assert at_once(theatre) == Refused(Refusal.RETIRED)
 
 
@@ -128,8 +128,8 @@ async def test_a_silent_store_is_not_asked_ahead(theatre: Theatre) -> None:
         await asyncio.Event().wait()
 
     theatre.store.get = silent
-    theatre.playback._heard_of_store("is silent")
-    theatre.playback._loading["another"] = asyncio.ensure_future(asyncio.sleep(0))  # type: ignore[assignment]
+    theatre.playback.titles._heard_of_store("is silent")
+    theatre.playback.titles._loading["another"] = asyncio.ensure_future(asyncio.sleep(0))  # type: ignore[assignment]
     theatre.clock.advance(0.9)
     assert at_once(theatre)
     await asyncio.sleep(0)

@@ -43,7 +43,7 @@ async def test_a_change_made_elsewhere_is_seen_within_a_second(theatre: Theatre)
 async def test_a_change_made_here_is_seen_at_once(theatre: Theatre) -> None:
     await theatre.answer()
     await theatre.world.operations.retire(content_id(), CAUSE)
-    theatre.playback.forget(content_id())
+    theatre.playback.titles.forget(content_id())
 
     assert await theatre.refusal() == Refused(Refusal.RETIRED)
 
@@ -59,11 +59,11 @@ async def test_a_new_stream_is_signed_anew(theatre: Theatre) -> None:
 
 async def test_what_did_not_change_is_not_prepared_again(theatre: Theatre) -> None:
     await theatre.answer()
-    prepared = theatre.playback._titles[content_id()]
+    prepared = theatre.playback.titles.at_once(content_id())
     theatre.clock.advance(1)
     await theatre.answer()
 
-    assert theatre.playback._titles[content_id()] is prepared
+    assert theatre.playback.titles.at_once(content_id()) is prepared
 
 
 async def test_viewers_of_the_same_moment_share_one_read(theatre: Theatre) -> None:
@@ -103,7 +103,7 @@ async def test_nobody_waits_long_for_a_store_that_is_silent_and_it_is_asked_one_
     assert asked == [content_id(1)]
 
     gate.set()
-    await until(lambda: not theatre.playback._loading)
+    await until(lambda: not theatre.playback.titles._loading)
     assert await theatre.refusal(number=1) == Refused(Refusal.RETIRED)
     assert isinstance(await theatre.ask(number=2), ManifestAnswer)
     assert asked[-1] == content_id(2)
@@ -137,7 +137,7 @@ async def test_a_viewer_that_goes_away_does_not_take_the_content_from_the_others
 
     theatre.store.get = slow
     first, second = (asyncio.create_task(theatre.ask()) for _ in range(2))
-    await until(lambda: content_id() in theatre.playback._loading)
+    await until(lambda: content_id() in theatre.playback.titles._loading)
     first.cancel()
     gate.set()
 
@@ -155,12 +155,12 @@ async def test_a_failure_nobody_waits_for_any_more_is_no_noise(theatre: Theatre)
     asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
     theatre.store.get = fails
     viewer = asyncio.create_task(theatre.ask())
-    await until(lambda: content_id() in theatre.playback._loading)
+    await until(lambda: content_id() in theatre.playback.titles._loading)
     viewer.cancel()
     with suppress(asyncio.CancelledError):
         await viewer
     gate.set()
-    await until(lambda: not theatre.playback._loading)
+    await until(lambda: not theatre.playback.titles._loading)
     gc.collect()
 
     assert noise == []
@@ -174,7 +174,7 @@ async def test_what_is_kept_is_bounded_and_guessed_ids_are_not_kept() -> None:
     for number in range(50, 60):
         await theatre.refusal(number=number)
 
-    assert list(theatre.playback._titles) == [content_id(2), content_id(3)]
+    assert list(theatre.playback.titles._known) == [content_id(2), content_id(3)]
 
 
 # -- internal callers -------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Theatre:
             signer=self.signer,
             policy=PlaybackPolicy("https://cdn.example", ttl=300, playlist="master", **policy),
             time=self.clock.time,
+            running=self.clock.time,
             leads_away=leads_away,
         )
 

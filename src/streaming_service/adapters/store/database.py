@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table, TextClause, text
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
+from streaming_service.application.ports import ChangeFeed
 from streaming_service.errors import InvalidInput, StoreUnavailable
 
 P = ParamSpec("P")
@@ -32,6 +33,10 @@ class Database(Protocol):
 
     async def time(self) -> datetime | None:
         """What the database's clock says; None when that is this machine's."""
+        ...
+
+    def changes(self) -> AbstractAsyncContextManager[ChangeFeed]:
+        """See `ChangeSource`."""
         ...
 
     def close(self) -> Awaitable[None]: ...

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from streaming_service.adapters.store.codec import to_micros
+from streaming_service.adapters.store.memory_changes import Listeners, MemoryChanges
 from streaming_service.adapters.store.memory_outbox import MemoryOutbox
 from streaming_service.adapters.store.paging import AfterChannel, BeforeDeadLetter, from_cursor, to_cursor
 from streaming_service.application.ports import ChannelPage, ChannelQuery, DeadLetter, ListedDeadLetter, Placed
@@ -38,6 +40,7 @@ class MemoryStore(MemoryOutbox):
     def __init__(self) -> None:
         super().__init__()
         self._records: dict[str, _Record] = {}
+        self._listeners = Listeners()
         self._due: set[str] = set()
         self._queue: set[str] = set()
         self._seats: dict[tuple[str, int], str] = {}
@@ -85,7 +88,11 @@ class MemoryStore(MemoryOutbox):
         self._note_due(content_id, due_at)
         self._history.setdefault(change.history.content_id, []).append(change.history)
         self.add_debts(change.notifications)
+        self._listeners.tell(content_id)
         return channel
+
+    def changes(self) -> AbstractAsyncContextManager[MemoryChanges]:
+        return self._listeners.changes()
 
     async def list(self, query: ChannelQuery) -> ChannelPage:
         after = from_cursor(query.cursor, AfterChannel).content_id if query.cursor is not None else ""

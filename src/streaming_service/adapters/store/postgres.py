@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Concatenate
 
@@ -10,6 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from streaming_service.adapters.store.database import P, T, database_errors, refuse_when
+from streaming_service.adapters.store.postgres_changes import PostgresChanges, listening
 
 _POOL_SIZE = 10
 # Seconds. Each limit is below the next, so that the most telling one speaks.
@@ -40,13 +42,15 @@ class PostgresDatabase:
             "tcp_user_timeout": 10_000,
             "application_name": "streaming-service",
         }
+        self._url = url
+        self._limits = {name: value for name, value in limits.items() if name not in url.query}
         self._engine: AsyncEngine = create_async_engine(
             url,
             pool_size=_POOL_SIZE,
             max_overflow=0,
             pool_timeout=_POOL_TIMEOUT_S,
             pool_pre_ping=True,
-            connect_args={name: value for name, value in limits.items() if name not in url.query},
+            connect_args=self._limits,
         )
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._closed = False
@@ -72,6 +76,10 @@ class PostgresDatabase:
 
     async def time(self) -> datetime | None:
         return await self.read(_time)
+
+    def changes(self) -> AbstractAsyncContextManager[PostgresChanges]:
+        refuse_when(self._closed)
+        return listening(self._url, self._limits)
 
     async def close(self) -> None:
         self._closed = True

@@ -1,6 +1,7 @@
 """The store in sqlite or Postgres."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from streaming_service.adapters.store import (
@@ -16,6 +17,7 @@ from streaming_service.adapters.store import (
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.application.ports import (
+    ChangeFeed,
     ChannelPage,
     ChannelQuery,
     DeadLetter,
@@ -89,6 +91,9 @@ class SqlStore:
 
     async def commit(self, change: Change, due_at: datetime | None) -> Channel:
         return await self._database.transact(channels.commit, change, due_at)
+
+    def changes(self) -> AbstractAsyncContextManager[ChangeFeed]:
+        return self._database.changes()
 
     async def list(self, query: ChannelQuery) -> ChannelPage:
         return await self._database.read(channels.page, query)

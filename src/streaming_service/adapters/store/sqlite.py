@@ -6,9 +6,9 @@ savepoint of its own. One writer also means that nobody in this process ever fin
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import QueuePool
 
 from streaming_service.adapters.store.database import P, T, database_errors, refuse_when
+from streaming_service.adapters.store.sqlite_changes import SqliteChanges
 
 _READERS = 4
 _TOGETHER = 64
@@ -70,6 +71,10 @@ class SqliteDatabase:
     async def time(self) -> datetime | None:
         """Its file is on this machine, and so are all who use it."""
         return None
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncGenerator[SqliteChanges]:
+        yield await SqliteChanges.open(self)
 
     async def close(self) -> None:
         self._closed = True

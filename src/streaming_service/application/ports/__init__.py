@@ -1,5 +1,6 @@
 """What the use cases need from the world. Adapters implement these; nothing here knows how."""
 
+from streaming_service.application.ports.changes import ChangeFeed, ChangeSource
 from streaming_service.application.ports.ome import (
     Candidate,
     CopyPlan,
@@ -58,6 +59,8 @@ __all__ = [
     "Candidate",
     "Catalog",
     "CatalogEntry",
+    "ChangeFeed",
+    "ChangeSource",
     "ChannelPage",
     "ChannelQuery",
     "ChannelStore",

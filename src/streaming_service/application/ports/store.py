@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from streaming_service.application.ports.changes import ChangeSource
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.content import Classification
 from streaming_service.domain.failover import Standing
@@ -41,7 +42,7 @@ class Placed(Struct, frozen=True):
     serving: bool
 
 
-class ChannelStore(Protocol):
+class ChannelStore(ChangeSource, Protocol):
     """Channels with their history; every write also stores the notifications it owes."""
 
     async def get(self, content_id: str) -> Channel | None:

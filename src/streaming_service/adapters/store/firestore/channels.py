@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from streaming_service.adapters.store.codec import decode_channel, decode_history, encode, to_micros
 from streaming_service.adapters.store.firestore.database import TRIES, FirestoreDatabase, counted
 from streaming_service.adapters.store.firestore.documents import (
+    AT_COMMIT,
     DESCENDING,
     NAME,
     Create,
@@ -139,7 +140,7 @@ def _writes(
     numbers: range,
 ) -> list[Write]:
     """The channel, its history, its seats, its debts. Who holds the channel is not touched."""
-    fields = _fields(channel, due_at)
+    fields = {**_fields(channel, due_at), "changed_at": AT_COMMIT}
     if owed:
         fields["sequence"] = numbers[-1]
     if before is None:

@@ -16,6 +16,8 @@ Document = tuple[str, ...]
 """Its path: collection, name, collection, name…"""
 
 DESCENDING = "DESCENDING"
+# As a field: when it is committed, by Firestore's clock.
+AT_COMMIT: Any = firestore_v1.SERVER_TIMESTAMP
 NAME = "__name__"
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 from streaming_service.adapters.store.firestore import (
+    changes,
     channels,
     claims,
     dead_letters,
@@ -18,6 +20,7 @@ from streaming_service.adapters.store.firestore.database import FirestoreDatabas
 from streaming_service.adapters.store.firestore.documents import where
 from streaming_service.adapters.store.firestore.sequences import Sequences
 from streaming_service.application.ports import (
+    ChangeFeed,
     ChannelPage,
     ChannelQuery,
     DeadLetter,
@@ -80,6 +83,9 @@ class FirestoreStore:
 
     async def commit(self, change: Change, due_at: datetime | None) -> Channel:
         return await channels.commit(self._database, self._sequences, change, due_at)
+
+    def changes(self) -> AbstractAsyncContextManager[ChangeFeed]:
+        return changes.following(self._database)
 
     async def list(self, query: ChannelQuery) -> ChannelPage:
         return await channels.page(self._database, query)
