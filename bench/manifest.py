@@ -7,7 +7,7 @@ the other, once with neither pinned.
 import re
 import shutil
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,11 +54,11 @@ def measure(rounds: int, seconds: int) -> list[Figure]:
 def _loads(rounds: int, seconds: int, *, pinned: bool) -> Mapping[str, list[Load]]:
     with _targets(pinned=pinned) as targets:
         for target in targets.values():
-            _load(target, 2, pinned=pinned)  # warms the introspection cache and every title, and what compiles itself
+            load_of(target, 2, pinned=pinned)  # warms the introspection cache and every title, and what compiles itself
         loads: dict[str, list[Load]] = {name: [] for name in targets}
         for _ in range(rounds):
             for name, target in targets.items():
-                loads[name].append(_load(target, seconds, pinned=pinned))
+                loads[name].append(load_of(target, seconds, pinned=pinned))
     for name, found in loads.items():
         rate, p99 = median([item.rate for item in found]), median([item.p99 for item in found])
         note(f"{'pinned' if pinned else 'free':6} {name:8} {rate:8,.0f} requests/s, p99 {p99:.2f} ms")
@@ -71,9 +71,9 @@ def _targets(*, pinned: bool) -> Generator[Mapping[str, Target]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         asking, idling = folder / "manifest.lua", folder / "static.lua"
-        asking.write_text(_script("/v1/streams/", f"/manifest?{_WHERE}"))
+        asking.write_text(script_of("/v1/streams/", f"/manifest?{_WHERE}"))
         # The same requests, so that making and reading them costs as much.
-        idling.write_text(_script("/v1/streams/", f"/manifest?{_WHERE}&static="))
+        idling.write_text(script_of("/v1/streams/", f"/manifest?{_WHERE}&static="))
         server = spawn("bench.manifest_server", core=core)
         stack.callback(stop, server)
         peer = spawn_peer(core)
@@ -90,9 +90,9 @@ def _ratio(mine: list[Load], others: list[Load]) -> float:
     return median([one.rate / other.rate for one, other in zip(mine, others, strict=True)])
 
 
-def _script(before: str, after: str) -> str:
+def script_of(before: str, after: str, numbers: Iterable[int] = range(CONTENTS)) -> str:
     """wrk's Lua: a different content each time, everything a player sends."""
-    ids = ",".join(f'"{content_id(number)}"' for number in range(CONTENTS))
+    ids = ",".join(f'"{content_id(number)}"' for number in numbers)
     return f"""
 local ids = {{{ids}}}
 local n = 0
@@ -107,7 +107,8 @@ end
 """
 
 
-def _load(target: Target, seconds: int, *, pinned: bool) -> Load:
+def load_of(target: Target, seconds: int, *, pinned: bool) -> Load:
+    """What a target bears for so long. Raises RuntimeError when anything else than a manifest was answered."""
     command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency"]
     command = ["taskset", "-c", "1", *command] if pinned and shutil.which("taskset") else command
     asked = ["-s", str(target.script), f"http://127.0.0.1:{target.port}/"]

@@ -35,6 +35,18 @@ from streaming_service.telemetry import configure_logging
 
 CONTENTS = 1000
 TOKEN = "bench-viewer"
+SETTINGS = {
+    "APP_ENV": "test",
+    "HTTP_HOST": "127.0.0.1",
+    "HTTP_PORT": "0",
+    "CHANNEL_REPOSITORY_BACKEND": "memory",
+    "EVENT_SOURCE": "push",
+    "DRY_RUN_PROVISIONING": "true",
+    "OME_MEDIA_MOUNTS": "gs://uploads=",
+    "CDN_BASE_URL": "https://cdn.example",
+    "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
+    "AUTH_SERVICE_BASE_URL": "http://auth.example",
+}
 _CAUSE = Cause("bench", "bench")
 _BODY = b"x" * 640  # about the size of a manifest answer
 _STATIC = b"&static= "
@@ -81,21 +93,7 @@ class WithStaticAnswer:
 
 async def main() -> None:
     configure_logging("error")
-    settings = load(
-        {
-            "APP_ENV": "test",
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": "0",
-            "CHANNEL_REPOSITORY_BACKEND": "memory",
-            "EVENT_SOURCE": "push",
-            "DRY_RUN_PROVISIONING": "true",
-            "OME_MEDIA_MOUNTS": "gs://uploads=",
-            "CDN_BASE_URL": "https://cdn.example",
-            "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
-            "AUTH_SERVICE_BASE_URL": "http://auth.example",
-        },
-        env_file=None,
-    )
+    settings = load(SETTINGS, env_file=None)
     service = wire(settings, MemoryStore(), TokenServiceOnly(), NullMediaLibrary())
     for number in range(CONTENTS):
         await _ready(service, number)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Concatenate
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 
 from streaming_service.adapters.http import Request, Response, Transport
 from streaming_service.adapters.store.database import Database, P, T
-from streaming_service.application.ports import CopyPlan, CopyReport, ManifestBucket
+from streaming_service.application.ports import ChangeFeed, CopyPlan, CopyReport, ManifestBucket
 
 # Loops ask these again and again. An answer that gives them no work changes nothing anywhere, so a crash before it,
 # after it and after the one before leave the same world behind: such an answer is no moment of its own.
@@ -85,6 +86,9 @@ class KillingDatabase:
         now = await self._inner.time()
         self._switch.reach("after the database's clock")
         return now
+
+    def changes(self) -> AbstractAsyncContextManager[ChangeFeed]:
+        return self._inner.changes()
 
     async def close(self) -> None:
         await self._inner.close()

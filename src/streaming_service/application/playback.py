@@ -149,7 +149,7 @@ class Playback:
         if title is None:
             return Refused(Refusal.UNKNOWN_CONTENT)
         route = self._route(title, content_id, session or viewer.session_id or content_id)
-        if (refused := self._check(title.facts, viewer, claimed_country, now)) or route is None:
+        if (refused := self._check(title, viewer, claimed_country, now)) or route is None:
             return refused or _NOT_READY
         self._sign(route, title, int(seconds))
         own = self._signer.sign(route.prefix, route.expires, session) if session and self._binds_session else None
@@ -181,7 +181,7 @@ class Playback:
         if refusal := check_viewer(viewer, now):
             return Refused(refusal)
         route = self._route(title, content_id, session or viewer.session_id or content_id)
-        if (refused := self._check(title.facts, viewer, claimed_country, now)) or route is None:
+        if (refused := self._check(title, viewer, claimed_country, now)) or route is None:
             return refused or _NOT_READY
         if second != route.signed_at:
             self._sign(route, title, second)
@@ -210,8 +210,8 @@ class Playback:
         """How long a viewer may keep its answer."""
         return self._policy.cache_control
 
-    def _prepare(self, facts: Playable) -> Title:
-        return Title(facts, self._bases, self._policies)
+    def _prepare(self, content_id: str, facts: Playable) -> Title:
+        return Title(content_id, facts, self._bases, self._policies)
 
     def _moment(self, seconds: float) -> datetime:
         """Unix seconds as the rules compare them; made anew every millisecond, not for each of its requests."""
@@ -220,12 +220,13 @@ class Playback:
             self._now = datetime.fromtimestamp(seconds, UTC)
         return self._now
 
-    def _check(self, facts: Playable, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
+    def _check(self, title: Title, viewer: Viewer, country: str | None, now: datetime) -> Refused | None:
+        facts = title.facts
         if facts.retired:
             return Refused(Refusal.RETIRED)
         window = facts.availability
         refusal = check_content(
-            facts.content_id,
+            title.content_id,
             window,
             facts.geo,
             viewer,

@@ -1,6 +1,8 @@
 """One content, prepared for its viewers: everything in a manifest answer that is the same for all of them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -71,7 +73,7 @@ class Route:
         "signed_at",
     )
 
-    def __init__(self, base: str, path: str, playlists: tuple[str, ...], policy: ManifestPolicy) -> None:
+    def __init__(self, base: str, path: str, playlists: Mapping[str, str], policy: ManifestPolicy) -> None:
         self.policy = policy
         self.signed_at = 0
         self.expires: int = 0
@@ -80,7 +82,7 @@ class Route:
         self.cookies: tuple[SignedCookie, ...] = ()
         self.host = base.partition("://")[2].partition("/")[0]
         self.prefix = f"{base}{path}"
-        self.playlists: dict[str, str] = dict(zip(QUALITIES, playlists, strict=True))
+        self.playlists = playlists
 
     def sign(self, signer: Signer, expires: int) -> None:
         """One signature per content, origin and second, which all viewers share. `expires` in Unix seconds."""
@@ -105,9 +107,12 @@ class Title:
     over, in Unix seconds.
     """
 
-    __slots__ = ("drm", "ends", "facts", "failover", "primary", "window")
+    __slots__ = ("content_id", "drm", "ends", "facts", "failover", "primary", "window")
 
-    def __init__(self, facts: Playable, bases: tuple[str, str | None], policies: tuple[ManifestPolicy, ...]) -> None:
+    def __init__(
+        self, content_id: str, facts: Playable, bases: tuple[str, str | None], policies: tuple[ManifestPolicy, ...]
+    ) -> None:
+        self.content_id = content_id
         self.facts = facts
         self.primary: Route | None = None
         self.failover: Route | None = None
@@ -120,12 +125,13 @@ class Title:
                 to_wire(window.starts_at) if window.starts_at else None,
                 to_wire(window.ends_at) if window.ends_at else None,
             )
-        if facts.path is None:
+        if (path := facts.path_of(content_id)) is None:
             return
         base, failover_base = bases
-        self.primary = Route(facts.base_url or base, facts.path, facts.playlists, policies[0])
+        playlists = _by_quality(facts.playlists)
+        self.primary = Route(facts.base_url or base, path, playlists, policies[0])
         if failover_base:
-            self.failover = Route(failover_base, facts.path, facts.playlists, policies[1])
+            self.failover = Route(failover_base, path, playlists, policies[1])
         if facts.drm:
             self.drm = ManifestDrm(facts.drm.key_id, facts.drm.license_server)
 
@@ -148,3 +154,9 @@ class Title:
         """The same as JSON, before and behind the entitlements: nothing else is the viewer's own."""
         before, between, behind = _encode(self.answer(route, quality, ())).partition(_NO_ENTITLEMENTS)
         return before + between[:-2], behind
+
+
+@lru_cache(maxsize=256)
+def _by_quality(playlists: tuple[str, ...]) -> Mapping[str, str]:
+    """Contents of one ladder share it."""
+    return dict(zip(QUALITIES, playlists, strict=True))

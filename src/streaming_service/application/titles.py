@@ -6,7 +6,7 @@ end by themselves within `freshness` seconds of the last thing that was heard, s
 stops being signed within that time in every process, whatever was missed. When the store is down, what is known keeps
 playing, and when it is silent too: nobody waits for it longer than `patience`.
 
-Most contents are watched by nobody just now: they are kept packed, about 400 bytes each, and prepared for their viewers
+Most contents are watched by nobody just now: they are kept packed, about 300 bytes each, and prepared for their viewers
 when they are asked for.
 """
 
@@ -30,8 +30,9 @@ log = structlog.get_logger(__name__)
 _AHEAD = 0.8
 # What is told of every change is read again all the same, now and then: whoever writes past the feed is caught, too.
 _RECHECKED_AFTER = 300.0
-# About three kilobytes each.
+# About two kilobytes each.
 _PREPARED = 4096
+_SHARED = 4096
 _SHARE_DROPPED = 16
 _NEVER = float("-inf")
 
@@ -48,12 +49,12 @@ class ChannelReader(Protocol):
 
 
 class Known(Struct, gc=False):
-    """What is kept of a content. It was so at `read_at`, and counts until `good_until` whatever is heard; both are
-    `_NEVER` when it is known to have changed. Seconds by the clock of `Titles`."""
+    """What is kept of a content. It was so at `read_at`, `_NEVER` when it is known to have changed; and it is not to be
+    asked for before `not_before`, because the store failed to answer. Seconds by the clock of `Titles`."""
 
     packed: bytes
-    read_at: float
-    good_until: float
+    read_at: float = _NEVER
+    not_before: float = _NEVER
     title: Title | None = None
 
 
@@ -64,7 +65,7 @@ class Titles:
     def __init__(
         self,
         store: ChannelReader,
-        prepare: Callable[[Playable], Title],
+        prepare: Callable[[str, Playable], Title],
         running: Callable[[], float],
         *,
         playlist: str,
@@ -82,6 +83,7 @@ class Titles:
         self._ahead = freshness * (1 - _AHEAD)
         self._known: dict[str, Known] = {}
         self._prepared: dict[str, Known] = {}
+        self._packed: dict[bytes, bytes] = {}
         self._loading: dict[str, asyncio.Task[Title | None]] = {}
         self._overtaken: set[str] = set()
         self._store_answers = True
@@ -103,10 +105,10 @@ class Titles:
             return None
         now = self._running()
         if now < self._told_until and known.read_at > self._told_from:
-            if known.read_at < self._recheck_before and now >= known.good_until:
+            if known.read_at < self._recheck_before and now >= known.not_before:
                 self._reading(content_id)
         else:
-            left = known.good_until - now
+            left = max(known.read_at + self._freshness, known.not_before) - now
             if left <= 0:
                 return None
             # Who watches all the time never waits.
@@ -144,7 +146,7 @@ class Titles:
         """These have changed; and of every change between the two moments it was told, now or before."""
         for content_id in changed:
             if known := self._known.get(content_id):
-                known.read_at = known.good_until = _NEVER
+                known.read_at = known.not_before = _NEVER
             self._overtake(content_id)
         self._told_from = since
         self._told_until = until + self._freshness
@@ -174,7 +176,7 @@ class Titles:
         error = task.exception()
         self._heard_of_store(None if error is None else str(error))
         if error is not None and (known := self._known.get(content_id)):
-            known.good_until = self._running() + self._freshness  # asked again only after a while
+            known.not_before = self._running() + self._freshness
 
     def _heard_of_store(self, problem: str | None) -> None:
         if problem and self._store_answers:
@@ -191,17 +193,15 @@ class Titles:
             self._known.pop(content_id, None)
             self._prepared.pop(content_id, None)
             return None
-        packed = _pack(playable_of(channel, self._playlist))
+        packed = self._shared(_pack(playable_of(channel, self._playlist)))
         known = self._known.get(content_id)
         if known is None:
             self._make_room()
-            known = self._known[content_id] = Known(packed, _NEVER, _NEVER)
+            known = self._known[content_id] = Known(packed)
         elif known.packed != packed:
             known.packed, known.title = packed, None
-        if content_id in self._overtaken:
-            known.read_at = known.good_until = _NEVER
-        else:
-            known.read_at, known.good_until = asked_at, asked_at + self._freshness
+        known.read_at = _NEVER if content_id in self._overtaken else asked_at
+        known.not_before = _NEVER
         return known.title or self._prepared_of(content_id, known)
 
     # -- what is kept ---------------------------------------------------------------------------------------------
@@ -210,9 +210,15 @@ class Titles:
         if len(self._prepared) >= _PREPARED:
             for oldest in _first(self._prepared, _PREPARED):
                 self._prepared.pop(oldest).title = None
-        title = known.title = self._prepare(_unpack(known.packed))
+        title = known.title = self._prepare(content_id, _unpack(known.packed))
         self._prepared[content_id] = known
         return title
+
+    def _shared(self, packed: bytes) -> bytes:
+        """Contents that differ in their names alone are kept once."""
+        if len(self._packed) >= _SHARED:
+            self._packed.clear()
+        return self._packed.setdefault(packed, packed)
 
     def _make_room(self) -> None:
         """The oldest go, many at a time: to look for the first one of a dict costs as much as were there before."""

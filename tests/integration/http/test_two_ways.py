@@ -91,6 +91,7 @@ class Stage:
             signer=CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
             policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master"),
             time=lambda: now,
+            running=lambda: now,
         )
         app = build_app(make_api(store, viewers, [], playback=playback, metrics=api.metrics))
         for content in (CONTENT, DRM, NORTH, OVER, EARLY, UNREADY, GONE, UNKNOWN):

@@ -67,5 +67,5 @@ def changes_of(title: Title | None) -> int | None:
     return None if title is None else int((title.facts.base_url or "").removeprefix("https://"))
 
 
-def _prepared(facts: Playable) -> Title:
-    return Title(facts, ("https://cdn.example", None), _POLICIES)
+def _prepared(content_id: str, facts: Playable) -> Title:
+    return Title(content_id, facts, ("https://cdn.example", None), _POLICIES)
