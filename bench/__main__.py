@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import events, failover, manifest, outbox, probes, reconcile, startup, uploads, wiped
+from bench import catalogue, events, failover, following, manifest, outbox, probes, reconcile, startup, uploads, wiped
 from bench.figures import report
 from streaming_service.errors import ConfigurationError
 from streaming_service.telemetry import configure_logging
@@ -21,6 +21,8 @@ def main() -> int:
             *probes.measure(5 if quick else 20),
             *failover.measure(20 if quick else 100),
             *wiped.measure(200 if quick else 1000),
+            *following.measure(10 if quick else 100),
+            *catalogue.measure(20_000 if quick else 1_000_000, rounds=2 if quick else 5, seconds=2 if quick else 6),
             *manifest.measure(rounds=2 if quick else 5, seconds=2 if quick else 8),
         ]
     except ConfigurationError as error:

@@ -6,10 +6,10 @@ Prints its port when it listens; ends on SIGTERM.
 import asyncio
 import signal
 import sys
+from importlib import import_module
 
 import uvloop
 
-import streaming_service.entrypoints.cli  # noqa: F401 - every process has loaded it, and is weighed with it
 from bench.manifest_server import SETTINGS, TokenServiceOnly
 from streaming_service.adapters.media import NullMediaLibrary
 from streaming_service.adapters.store.sql import SqlStore
@@ -21,6 +21,7 @@ from streaming_service.telemetry import configure_logging
 
 async def main(address: str) -> None:
     configure_logging("error")
+    import_module("streaming_service.entrypoints.cli")  # every process has loaded it, and is weighed with it
     store = await SqlStore.open(address)
     service = wire(load(SETTINGS, env_file=None), store, TokenServiceOnly(), NullMediaLibrary())
     async with serve_http(service) as server:

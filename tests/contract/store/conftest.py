@@ -116,3 +116,18 @@ async def store(empty_place: tuple[str, str], anyio_backend: str) -> AsyncIterat
         store = await SqlStore.open(place)
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def elsewhere(store: Store, empty_place: tuple[str, str]) -> AsyncIterator[Store]:
+    """The same store as another process has it open."""
+    kind, place = empty_place
+    if kind == "memory":
+        yield store
+        return
+    if kind == "firestore":
+        other: Store = FirestoreStore(FirestoreDatabase(place, "(default)"))
+    else:
+        other = await SqlStore.open(place)
+    yield other
+    await other.close()

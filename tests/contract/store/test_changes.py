@@ -9,8 +9,6 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from streaming_service.adapters.store.firestore.database import FirestoreDatabase
-from streaming_service.adapters.store.firestore.store import FirestoreStore
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.application.ports import ChangeFeed, Store
 from streaming_service.errors import StoreError, StoreUnavailable
@@ -18,21 +16,6 @@ from tests.contract.store.builders import MINUTE, NOW, accept, channel, content_
 from tests.contract.store.conftest import empty_dsn
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def elsewhere(store: Store, empty_place: tuple[str, str]) -> AsyncIterator[Store]:
-    """The same store as another process has it open."""
-    kind, place = empty_place
-    if kind == "memory":
-        yield store
-        return
-    if kind == "firestore":
-        other: Store = FirestoreStore(FirestoreDatabase(place, "(default)"))
-    else:
-        other = await SqlStore.open(place)
-    yield other
-    await other.close()
 
 
 async def test_nothing_is_told_of_what_was_before(store: Store):
