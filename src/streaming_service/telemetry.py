@@ -282,6 +282,17 @@ class Metrics:
         for name in elsewhere():
             contents.labels(name).set_function(lambda name=name: elsewhere()[name])
 
+    def watch_titles(self, known: Callable[[], int], told: Callable[[], bool]) -> None:
+        """Both are asked at each scrape. Only a process that answers viewers has these gauges."""
+        Gauge(
+            "streaming_titles", "Contents that this process knows and can sign at once.", registry=self.registry
+        ).set_function(known)
+        Gauge(
+            "streaming_titles_followed",
+            "1: it is told of every change of them; 0: it reads those that are watched every second.",
+            registry=self.registry,
+        ).set_function(lambda: float(told()))
+
     def stream_reopened(self, reason: str) -> None:
         self._reopened.labels(reason).inc()
 

@@ -32,6 +32,9 @@ async def test_a_stopping_process_says_so_to_balancers_and_still_answers() -> No
         server = await serving.__aenter__()
         url = f"http://127.0.0.1:{server.port}"
         assert (await session.get(f"{url}/readyz")).status == 200
+        async with asyncio.timeout(10):
+            while "streaming_titles_followed 1.0" not in await (await session.get(f"{url}/metrics")).text():
+                await asyncio.sleep(0.05)
 
         leaving = asyncio.create_task(serving.__aexit__(None, None, None))
         while not server.closing:

@@ -60,7 +60,9 @@ async def _remembering_streams(service: Service) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def _hearing_of_changes(service: Service) -> AsyncGenerator[None]:
     """What viewers are answered from is kept right."""
-    watch = TitleWatch(service.store, service.playback.titles, time.monotonic)
+    titles = service.playback.titles
+    service.metrics.watch_titles(lambda: len(titles), lambda: titles.told)
+    watch = TitleWatch(service.store, titles, time.monotonic)
     task = asyncio.create_task(watch.follow(), name="titles")
     try:
         yield
