@@ -9,7 +9,7 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench fuzz chaos soak outage \
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench fuzz chaos soak outage rolling \
 	build lock clean run-environment environment
 
 help: ## list the targets
@@ -60,6 +60,9 @@ soak: environment ## ten minutes of faults between the service and everything: C
 
 outage: environment ## the store gone under load, then a stop under load: CHAOS_ARGS=--quick
 	$(BIN)/python -m chaos.outage $(CHAOS_ARGS)
+
+rolling: environment ## exchange every process under load: CHAOS_ARGS="--old CHECKOUT" for another release's
+	$(BIN)/python -m chaos.rolling $(CHAOS_ARGS)
 
 build: environment ## wheel and sdist in dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
