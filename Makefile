@@ -9,8 +9,8 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench fuzz chaos soak outage rolling \
-	build lock clean run-environment environment
+.PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench bench-scale fuzz chaos soak outage \
+	rolling build lock clean run-environment environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ typecheck: environment ## pyright, strict
 
 bench: environment ## the figures of docs/figures.md that this machine can print
 	$(BIN)/python -m bench
+
+bench-scale: environment ## what each upload, manifest and delivery costs several processes: docs/capacity.md
+	$(BIN)/python -m bench.scale
 
 fuzz: environment ## a million forged requests at every signature check, and rotations of its keys
 	$(BIN)/python -m bench.fuzz_signing

@@ -90,13 +90,13 @@ def _ratio(mine: list[Load], others: list[Load]) -> float:
     return median([one.rate / other.rate for one, other in zip(mine, others, strict=True)])
 
 
-def script_of(before: str, after: str, numbers: Iterable[int] = range(CONTENTS)) -> str:
+def script_of(before: str, after: str, numbers: Iterable[int] = range(CONTENTS), token: str = TOKEN) -> str:
     """wrk's Lua: a different content each time, everything a player sends."""
     ids = ",".join(f'"{content_id(number)}"' for number in numbers)
     return f"""
 local ids = {{{ids}}}
 local n = 0
-wrk.headers["Authorization"] = "Bearer {TOKEN}"
+wrk.headers["Authorization"] = "Bearer {token}"
 request = function()
   n = n % #ids + 1
   return wrk.format("GET", "{before}" .. ids[n] .. "{after}")

@@ -66,6 +66,13 @@ class EmbeddedPostgres:
         """`postgresql://postgres@127.0.0.1:<port>/postgres`."""
         return self._dsn("postgres")
 
+    @property
+    def pid(self) -> int:
+        """The process above all of the server's; raises RuntimeError when it is not running."""
+        if self._server is None:
+            raise RuntimeError("Postgres is not running")
+        return self._server.pid
+
     def __enter__(self) -> Self:
         installed = _find_binaries(self._version)
         self._folder = Path(tempfile.mkdtemp(prefix="streaming-postgres-"))

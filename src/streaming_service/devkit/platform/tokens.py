@@ -42,8 +42,9 @@ class DemoTokens:
 
     def introspect(self, token: str) -> dict[str, Any]:
         """The introspection's answer."""
-        known = demo_answers(self._now()) | self._added
-        return {"active": False} if token in self._revoked else known.get(token, {"active": False})
+        if token in self._revoked:
+            return {"active": False}
+        return self._added.get(token) or demo_answers(self._now()).get(token, {"active": False})
 
     def listing(self) -> dict[str, dict[str, Any]]:
         """The demo tokens, for a person who looks for one; added ones may be somebody's and are not shown."""
