@@ -82,10 +82,10 @@ class WithStaticAnswer:
         self._quick = app.quick
         self._read = PlainReader().read
 
-    def quick(self, data: bytes) -> bytes | None:
+    def quick(self, data: bytes, peer: str) -> bytes | None:
         if _STATIC in data:
             return _ANSWER if self._read(data) else None
-        return self._quick(data) if self._quick else None
+        return self._quick(data, peer) if self._quick else None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

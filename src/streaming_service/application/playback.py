@@ -189,6 +189,11 @@ class Playback:
         entitlements = viewer.entitlements
         return b"%b%b%b" % (before, _encode(entitlements) if entitlements else b"[]", behind)
 
+    def recognises(self, content_id: str, token: str) -> bool:
+        """This token is active and this content exists, and nobody has to be asked to know it."""
+        known = self._viewers.known(token, self._time())
+        return known is not None and known.viewer is not None and self.titles.at_once(content_id) is not None
+
     async def internal(self, content_id: str) -> SignedPlayback | Refused:
         """For callers that have no viewer: where all would go. Raises StoreError."""
         seconds = self._time()

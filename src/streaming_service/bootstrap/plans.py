@@ -10,7 +10,8 @@ from streaming_service.domain.ladder import Ladder, parse_ladder
 from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.wish import SpecPolicy
-from streaming_service.settings import Settings, parse_networks, revealed
+from streaming_service.settings import Settings, revealed
+from streaming_service.settings_values import parse_networks
 
 
 def spec_policy(settings: Settings) -> SpecPolicy:

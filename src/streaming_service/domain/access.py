@@ -57,6 +57,10 @@ HTTP_STATUS: dict[Refusal, int] = {
 }
 
 
+# What somebody gets who tries tokens or content ids.
+GUESSES = frozenset({Refusal.INACTIVE_TOKEN, Refusal.UNKNOWN_CONTENT})
+
+
 def check_viewer(viewer: Viewer, now: datetime) -> Refusal | None:
     """The part of the decision that needs no content."""
     if viewer.expires_at is not None and viewer.expires_at <= now:

@@ -12,6 +12,7 @@ from streaming_service import __version__
 from streaming_service.bootstrap import AgentProcess, open_probe_agent
 from streaming_service.configuration import load
 from streaming_service.entrypoints.http.app import build_agent_app
+from streaming_service.entrypoints.http.clients import clients_of
 from streaming_service.entrypoints.http.context import AgentContext
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.settings import revealed
@@ -44,6 +45,7 @@ async def serve_probe_agent(process: AgentProcess) -> AsyncGenerator[HttpServer]
         check_ready=_is_ready,
         version=__version__,
         agent=process.agent,
+        clients=clients_of(settings),
     )
     server = HttpServer(
         build_agent_app(context),

@@ -10,6 +10,7 @@ from streaming_service.application.ports import Ack, Message
 from streaming_service.application.title_watch import TitleWatch
 from streaming_service.bootstrap import Service
 from streaming_service.entrypoints.http.app import build_app
+from streaming_service.entrypoints.http.clients import clients_of
 from streaming_service.entrypoints.http.context import ApiContext
 from streaming_service.entrypoints.http.ingest_views import IngestViews
 from streaming_service.entrypoints.http.server import HttpServer
@@ -118,4 +119,5 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         scraped=service.scraped,
         hooks=service.hooks,
         push_tokens=service.push_tokens,
+        clients=clients_of(settings),
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streaming_service.entrypoints.http.app import build_rest
+from streaming_service.entrypoints.http.clients import nobody_guesses
 from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.server import HttpServer
@@ -361,7 +362,7 @@ async def test_a_fault_in_the_quick_way_is_answered_by_the_other(
     def broken(*_: object) -> None:
         raise ValueError("broken on purpose")
 
-    route = ManifestRoute(running.api.playback, running.api.metrics.manifest)
+    route = ManifestRoute(running.api.playback, running.api.metrics.manifest, nobody_guesses())
     monkeypatch.setattr(route, "_known", broken)
     async with serving_app(Door(nowhere, route)) as server, connected(server) as client:
         client.writer.write(MANIFEST)

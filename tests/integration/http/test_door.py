@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from streaming_service.entrypoints.http.asgi import AsgiApp
+from streaming_service.entrypoints.http.clients import nobody_guesses
 from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.manifest import ManifestRoute
 from streaming_service.entrypoints.http.server import HttpServer
@@ -22,7 +23,8 @@ START = {"type": "http.response.start", "status": 200, "headers": [(b"content-ty
 @asynccontextmanager
 async def behind(rest: AsgiApp) -> AsyncGenerator[tuple[aiohttp.ClientSession, HttpServer]]:
     api = make_api(FallibleStore(), Viewers(), [])
-    server = HttpServer(Door(rest, ManifestRoute(api.playback, api.metrics.manifest)), "127.0.0.1", 0, grace_seconds=1)
+    route = ManifestRoute(api.playback, api.metrics.manifest, nobody_guesses())
+    server = HttpServer(Door(rest, route), "127.0.0.1", 0, grace_seconds=1)
     await server.start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:

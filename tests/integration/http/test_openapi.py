@@ -98,7 +98,7 @@ async def test_every_refusal_is_a_problem_with_an_example(running: Harness) -> N
 
 async def test_the_manifest_route_tells_all_of_its_refusals(running: Harness) -> None:
     responses = (await document(running))["paths"]["/v1/streams/{contentId}/manifest"]["get"]["responses"]
-    assert {int(status) for status in responses} == {200, 400, 405, 500, *HTTP_STATUS.values()}
+    assert {int(status) for status in responses} == {200, 400, 405, 429, 500, *HTTP_STATUS.values()}
     codes = {
         example["value"]["code"]
         for status, response in responses.items()

@@ -1,34 +1,19 @@
 """The quick way and llhttp's say the same, whatever is asked and however it arrives."""
 
 import asyncio
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming_service.application.introspection import Introspector
-from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.domain.access import Viewer
-from streaming_service.domain.channel import Channel
-from streaming_service.domain.content import AvailabilityWindow, Drm, GeoRestrictions
-from streaming_service.domain.history import change
-from streaming_service.domain.placement import stream_name
-from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
-from streaming_service.domain.signing.keyring import Keyring, SigningKey
+from streaming_service.domain.guessing import Guesses
 from streaming_service.entrypoints.http.app import build_app
-from streaming_service.entrypoints.http.door import Door
-from streaming_service.errors import UpstreamUnavailable
+from streaming_service.entrypoints.http.clients import Clients, nobody_guesses
 from tests.integration.http.harness import (
-    CAUSE,
-    CDN,
     CONTENT,
-    SIGNING_SECRET,
     UNKNOWN,
     FallibleStore,
     Harness,
@@ -36,84 +21,24 @@ from tests.integration.http.harness import (
     make_api,
     playable,
     viewer,
-    waiting,
 )
-from tests.placements import placed as put
+from tests.integration.http.stage import DRM, EARLY, GONE, NORTH, OVER, PATH, UNREADY, Stage
 from tests.wire import Answered, FakeClient, answers
-
-DRM, NORTH, OVER, EARLY, UNREADY, GONE = (str(UUID(int=number)) for number in range(1, 7))
-PATH = f"/v1/streams/{CONTENT}/manifest"
-
-
-def showing(content_id: str = CONTENT, **changes: Any) -> Channel:
-    """On an origin of its own, because each of them wants the first seat."""
-    now = datetime.now(UTC)
-    placed = put(waiting(content_id, **changes), now, origin=content_id, stream=stream_name("ss-", content_id, 1))
-    return placed.started(now).playable(now, drain_after=timedelta())
-
-
-class Stage:
-    """An API whose contents and viewers are known, at a moment that does not pass."""
-
-    def __init__(self) -> None:
-        self.runner = asyncio.Runner()
-        self.app = self.runner.run(self._build())
-
-    async def _build(self) -> Door:
-        store, viewers = FallibleStore(), Viewers()
-        self.metrics: Any = None
-        viewers.known |= {
-            "entitled": viewer(entitlements=(CONTENT, 'a"\u00e9\\')),
-            "elsewhere": viewer(entitlements=("other",), country="DE"),
-            "german": viewer(country="DE"),
-            "scopeless": viewer(scopes=frozenset()),
-            "inactive": None,
-            "down": UpstreamUnavailable("auth", "down"),
-        }
-        early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
-        contents = (
-            showing(),
-            showing(DRM, drm=Drm('k"1', "https://drm.test/"), availability=AvailabilityWindow(early, late)),
-            showing(NORTH, geo=GeoRestrictions(allow=("AT",))),
-            showing(OVER, availability=AvailabilityWindow(None, early)),
-            showing(EARLY, availability=AvailabilityWindow(late, None)),
-            waiting(UNREADY),
-            showing(GONE).retired(datetime.now(UTC)),
-        )
-        for channel in contents:
-            await store.commit(change(channel, "test", CAUSE), None)
-        now = time.time()
-        api = make_api(store, viewers, [])
-        self.metrics = api.metrics
-        playback = Playback(
-            store=store,
-            viewers=Introspector(viewers, time=lambda: now, meter=api.metrics),
-            signer=CloudCdnSigner(Keyring(SigningKey("primary", SIGNING_SECRET))),
-            policy=PlaybackPolicy(base_url=CDN, ttl=300, playlist="master"),
-            time=lambda: now,
-            running=lambda: now,
-        )
-        app = build_app(make_api(store, viewers, [], playback=playback, metrics=api.metrics))
-        for content in (CONTENT, DRM, NORTH, OVER, EARLY, UNREADY, GONE, UNKNOWN):
-            for token in (*viewers.known, "unknown"):
-                await playback.manifest(content, token, "auto", None, "warm")
-        return app
-
-    def ask(self, *pieces: bytes, quick: bool) -> bytes:
-        """Everything that is answered to these pieces on one connection."""
-
-        async def talk() -> bytes:
-            client = FakeClient(self.app, quick=quick)
-            await client.send(*pieces)
-            client.connection.connection_lost(None)
-            return client.written
-
-        return self.runner.run(talk())
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    stage = Stage()
+    stage = Stage(nobody_guesses())
+    yield stage
+    stage.runner.close()
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Stage]:
+    """Whoever asks has guessed too much already."""
+    clients = Clients(Guesses(1), (), lambda: 1000.0)
+    clients.strike("127.0.0.1", None)
+    stage = Stage(clients)
     yield stage
     stage.runner.close()
 
@@ -226,6 +151,28 @@ REQUESTS = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(request=REQUESTS)
 def test_both_ways_say_the_same(stage: Stage, request: bytes) -> None:
+    _check_both_ways(stage, request)
+
+
+@settings(max_examples=100, deadline=None)
+@given(request=REQUESTS)
+def test_both_ways_refuse_the_same_guesses(guarded: Stage, request: bytes) -> None:
+    _check_both_ways(guarded, request)
+
+
+@pytest.mark.parametrize(
+    ("token", "content", "status"),
+    [("inactive", CONTENT, 429), ("strange", CONTENT, 429), ("entitled", UNKNOWN, 429), ("entitled", CONTENT, 200)],
+)
+@pytest.mark.parametrize("way", [True, False])
+def test_who_guessed_too_much(guarded: Stage, token: str, content: str, status: int, *, way: bool) -> None:
+    request = f"GET /v1/streams/{content}/manifest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    (answer,) = answers(guarded.ask(request.encode(), quick=way))
+
+    assert answer.status == status
+
+
+def _check_both_ways(stage: Stage, request: bytes) -> None:
     heads = request.startswith(b"HEAD")
     quick, slow = (answers(stage.ask(request, quick=way), heads=heads) for way in (True, False))
     assert quick == slow
@@ -246,7 +193,7 @@ def test_the_quick_way_is_taken_where_it_is_meant(stage: Stage, method: str, con
     assert quick is not None
 
     async def at_once() -> bytes | None:
-        return quick(request)
+        return quick(request, "192.0.2.1")
 
     answer = stage.runner.run(at_once())
     assert answer is not None
@@ -381,7 +328,7 @@ async def test_a_quick_answer_waits_for_a_slow_one() -> None:
     client = FakeClient(app)
     await client.send(GOOD)
     assert app.quick is not None
-    assert app.quick(GOOD)
+    assert app.quick(GOOD, "192.0.2.1")
     slow = GOOD.replace(b"entitled", b"slow").replace(b"\r\nAuth", b"\r\nx-correlation-id: slow\r\nAuth")
     client.connection.data_received(slow)
     for _ in range(5):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streaming_service.application.playback import Playback
 from streaming_service.domain.ladder import QUALITIES
+from streaming_service.entrypoints.http.clients import nobody_guesses
 from streaming_service.entrypoints.http.manifest import ManifestRoute, content_in
 from streaming_service.entrypoints.http.manifest_query import DEVICES, ManifestQuery, parse_manifest_query
 from streaming_service.errors import InvalidInput
@@ -81,9 +82,8 @@ def test_only_its_own_path_is_taken(path: str, said: str | None) -> None:
 
 
 def test_what_players_say_is_remembered_within_bounds_and_a_session_never() -> None:
-    route = ManifestRoute(
-        cast("Playback", SimpleNamespace(manifest=None, known=None, cache_control="")), ManifestMeter()
-    )
+    playback = SimpleNamespace(manifest=None, known=None, recognises=None, cache_control="")
+    route = ManifestRoute(cast("Playback", playback), ManifestMeter(), nobody_guesses())
     session = "session=9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
 
     assert route._parsed("quality=720p") is route._queries["quality=720p"]

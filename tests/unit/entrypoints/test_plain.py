@@ -22,9 +22,9 @@ def test_a_players_request_is_plain() -> None:
         f"GET {PATH}?quality=720p&geo=DE HTTP/1.1\r\nhost: api.example:4900\r\nAUTHORIZATION:  Bearer abc  \r\n"
         "X-Correlation-ID: Trace-1\r\nConnection: Keep-Alive\r\nAccept: */*\r\nx-empty:\r\n\r\n"
     )
-    assert read(data.encode()) == ("GET", PATH, CONTENT, "quality=720p&geo=DE", "Bearer abc", "Trace-1")
-    assert read(b"HEAD" + LINE[3:] + HOST + b"\r\n") == ("HEAD", PATH, CONTENT, "", None, None)
-    assert read(LINE[:-11] + b"? HTTP/1.1\r\n" + HOST + b"\r\n") == ("GET", PATH, CONTENT, "", None, None)
+    assert read(data.encode()) == ("GET", PATH, CONTENT, "quality=720p&geo=DE", "Bearer abc", "Trace-1", None)
+    assert read(b"HEAD" + LINE[3:] + HOST + b"\r\n") == ("HEAD", PATH, CONTENT, "", None, None, None)
+    assert read(LINE[:-11] + b"? HTTP/1.1\r\n" + HOST + b"\r\n") == ("GET", PATH, CONTENT, "", None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ class Told:
 
 WHOLE = (
     f"GET {PATH}?quality=720p&x=y HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc\r\n"
-    "x-correlation-id: a-b\r\nConnection: keep-alive\r\nUser-Agent: player/1.0 (tv; x)\r\n\r\n"
+    "x-correlation-id: a-b\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: keep-alive\r\nUser-Agent: tv/1 (a; x)\r\n\r\n"
 ).encode()
 PIECES = st.sampled_from(
     [
@@ -131,6 +131,7 @@ PIECES = st.sampled_from(
         b"Connection: close\r\n",
         b"Upgrade: x\r\n",
         b"Authorization: Bearer other\r\n",
+        b"x-forwarded-for: 192.0.2.2\r\n",
         WHOLE,
         b"GET ",
     ]
@@ -151,7 +152,7 @@ def test_what_is_plain_means_the_same_to_llhttp(changes: list[tuple[int, int, by
     found = read(data)
     if found is None:
         return
-    method, path, content_id, query, authorization, correlation_id = found
+    method, path, content_id, query, authorization, correlation_id, forwarded = found
     told = Told()
     parser = httptools.HttpRequestParser(told)
     parser.feed_data(data)
@@ -161,11 +162,11 @@ def test_what_is_plain_means_the_same_to_llhttp(changes: list[tuple[int, int, by
     assert (url.path, url.query or b"", url.fragment) == (path.encode(), query.encode(), None)
     assert content_id in path
     said = dict(told.headers)
-    assert len([name for name, _ in told.headers if name in {b"authorization", b"x-correlation-id", b"host"}]) == (
-        1 + (authorization is not None) + (correlation_id is not None)
-    )
-    assert said.get(b"authorization") == (None if authorization is None else authorization.encode())
-    assert said.get(b"x-correlation-id") == (None if correlation_id is None else correlation_id.encode())
+    single = {b"authorization": authorization, b"x-correlation-id": correlation_id, b"x-forwarded-for": forwarded}
+    for name, value in {**single, b"host": "x"}.items():
+        assert [key for key, _ in told.headers].count(name) == (value is not None)
+    for name, value in single.items():
+        assert said.get(name) == (None if value is None else value.encode())
 
 
 def test_names_that_somebody_makes_up_are_not_remembered_for_ever() -> None:

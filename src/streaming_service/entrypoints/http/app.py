@@ -28,7 +28,7 @@ from streaming_service.entrypoints.http.streams import streams_router
 
 def build_app(api: ApiContext) -> Door:
     """The API, ready for HttpServer or any ASGI server; needs no lifespan."""
-    return Door(build_rest(api), ManifestRoute(api.playback, api.metrics.manifest))
+    return Door(build_rest(api), ManifestRoute(api.playback, api.metrics.manifest, api.clients))
 
 
 def build_process_app(process: ProcessContext) -> Door:
@@ -77,13 +77,13 @@ def _routes(api: ApiContext) -> list[ControllerRouterHandler]:
             internal_router,
             probes_router,
         ],
-        guards=[service_guard(api.service_tokens)],
+        guards=[service_guard(api.service_tokens, api.clients)],
         security=[{"serviceToken": []}, {"serviceTokenHeader": []}],
     )
     pushed = Router(
         "/",
         route_handlers=[push_router],
-        guards=[push_guard(api.service_tokens, api.push_tokens)],
+        guards=[push_guard(api.service_tokens, api.push_tokens, api.clients)],
         security=[{"googlePush": []}, {"serviceToken": []}, {"serviceTokenHeader": []}],
     )
     return [health_router, guarded, pushed, _scraped(api), *([hooks_router] if api.hooks else [])]
@@ -93,6 +93,6 @@ def _scraped(process: ProcessContext) -> Router:
     return Router(
         "/",
         route_handlers=[metrics],
-        guards=[metrics_guard(process.metrics_token)],
+        guards=[metrics_guard(process.metrics_token, process.clients)],
         security=[{"metricsToken": []}],
     )

@@ -8,6 +8,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from streaming_service.entrypoints.http.clients import Clients, asker_of, too_many_guesses
 from streaming_service.entrypoints.http.failures import Refuse
 from streaming_service.entrypoints.http.problems import Failure
 
@@ -47,17 +48,26 @@ class Tokens:
         return found
 
 
-def service_guard(tokens: Sequence[str]) -> Guard:
+def service_guard(tokens: Sequence[str], clients: Clients) -> Guard:
     """Only callers with one of these tokens; everybody when there are none."""
-    return _guard(Tokens(tokens), ("x-service-token",), _MISSING, _WRONG)
+    return _guard(Tokens(tokens), ("x-service-token",), _MISSING, _WRONG, clients)
 
 
-def metrics_guard(token: str | None) -> Guard:
+def metrics_guard(token: str | None, clients: Clients) -> Guard:
     """Only callers with this token; everybody when there is none."""
-    return _guard(Tokens([token] if token else []), (), _METRICS_MISSING, _METRICS_WRONG)
+    return _guard(Tokens([token] if token else []), (), _METRICS_MISSING, _METRICS_WRONG, clients)
 
 
-def _guard(tokens: Tokens, names: Sequence[str], missing: Failure, wrong: Failure) -> Guard:
+def refuse_guess(connection: Connection, failure: Failure, clients: Clients) -> Refuse:
+    """What to raise for a wrong secret. The right one is never refused for what others at its address did."""
+    asker = asker_of(connection.scope)
+    if wait := clients.wait(*asker):
+        return Refuse(too_many_guesses(wait))
+    clients.strike(*asker)
+    return Refuse(failure)
+
+
+def _guard(tokens: Tokens, names: Sequence[str], missing: Failure, wrong: Failure, clients: Clients) -> Guard:
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         if not tokens:
             return
@@ -66,7 +76,7 @@ def _guard(tokens: Tokens, names: Sequence[str], missing: Failure, wrong: Failur
         if not offered:
             raise Refuse(missing)
         if not tokens.accept(offered):
-            raise Refuse(wrong)
+            raise refuse_guess(connection, wrong, clients)
 
     return guard
 

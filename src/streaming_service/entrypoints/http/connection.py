@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         "_idle",
         "_overhead",
         "_parser",
+        "_peer",
         "_piece",
         "_reading",
         "_since",
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._address: tuple[str, int] | None = None
+        self._peer = ""
         self._parser: httptools.HttpRequestParser | None = None
         self._exchanges: deque[Exchange] = deque()
         # Nothing is in hand, in the parser, held back or unsent.
@@ -89,6 +91,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._address = address_of(transport.get_extra_info("peername"))
+        self._peer = self._address[0] if self._address else ""
         if not self._hub.joined(self):
             self._transport.write(self._last_words(TOO_MANY_CONNECTIONS))
             self._transport.close()
@@ -98,7 +102,7 @@ class Connection(asyncio.Protocol):
         if self._idle:
             quick = self._hub.quick
             if quick is not None:
-                answer = quick(data)
+                answer = quick(data, self._peer)
                 if answer is not None:
                     self._since = self._hub.now
                     self._transport.write(answer)
@@ -326,8 +330,6 @@ class Connection(asyncio.Protocol):
             self._give_up(_HEAD_TOO_LARGE)
             return
         version = parser.get_http_version()
-        if self._address is None:
-            self._address = address_of(self._transport.get_extra_info("peername"))
         method, server = parser.get_method().decode(), self._hub.address
         scope = scope_of(method, self._url, version, headers, client=self._address, server=server)
         if scope is None:

@@ -13,6 +13,7 @@ from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback
 from streaming_service.application.ports import Ack, Message
 from streaming_service.application.probing import Probing
+from streaming_service.entrypoints.http.clients import Clients, nobody_guesses
 from streaming_service.entrypoints.http.push_auth import PushTokens
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.telemetry import Metrics
@@ -28,6 +29,7 @@ class ProcessContext:
 
     Without `metrics_token` everybody may scrape: in development only. `check_ready` raises a StreamingServiceError
     while this process should get no traffic. `scraped` hears that somebody asks for metrics, and returns at once.
+    `clients` counts who guesses.
     """
 
     metrics: Metrics
@@ -35,6 +37,7 @@ class ProcessContext:
     check_ready: Callable[[], Awaitable[None]]
     version: str
     scraped: Callable[[], None] = field(default=_nobody_minds, kw_only=True)
+    clients: Clients = field(default_factory=nobody_guesses, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ _FAILURES: dict[int, Failure] = {
     413: Failure(413, "body_too_large", "The request's body is larger than this service accepts."),
     415: Failure(415, "unsupported_media_type", "The body must be application/json."),
     422: Failure(422, "invalid_input", "checksum: is missing", (FieldError("checksum", "is missing"),)),
+    429: Failure(429, "too_many_guesses", "Too many wrong tokens came from this address: ask again later."),
     500: Failure(500, "internal_error", "Something went wrong here; the log has it under the correlation id."),
     502: Failure(502, "upstream_rejected", "The service 'content' refused."),
     503: Failure(503, "store_unavailable", "The store does not answer; nothing was written."),
@@ -31,11 +32,12 @@ _MEANINGS = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A field of the body is wrong; `errors` names it.",
+    429: "Too many wrong tokens came from this address: `Retry-After` says when to ask again.",
     500: "Something went wrong here.",
     502: "A service we depend on refused.",
     503: "Not now: `Retry-After` says when.",
 }
-RETRY_STATUSES = frozenset({409, 503})
+RETRY_STATUSES = frozenset({409, 429, 503})
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:
@@ -53,4 +55,4 @@ def refusals(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 # What every guarded route may answer.
-GUARDED = (401, 403, 503)
+GUARDED = (401, 403, 429, 503)

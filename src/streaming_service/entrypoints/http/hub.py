@@ -8,8 +8,8 @@ from streaming_service.entrypoints.http.asgi import AsgiApp
 from streaming_service.entrypoints.http.exchange import Exchange
 from streaming_service.entrypoints.http.wire import DateLine
 
-# Finished bytes for what a connection has brought, None when it is for the application.
-Quick = Callable[[bytes], bytes | None]
+# Finished bytes for what a connection has brought from this address, None when it is for the application.
+Quick = Callable[[bytes, str], bytes | None]
 
 
 class Member(Protocol):

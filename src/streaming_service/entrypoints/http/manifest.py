@@ -19,9 +19,11 @@ from structlog.typing import FilteringBoundLogger
 from streaming_service.application.playback import Playback, Refused
 from streaming_service.application.title import ManifestAnswer
 from streaming_service.context import accept_correlation_id, new_correlation_id
+from streaming_service.domain.access import GUESSES
 from streaming_service.domain.content import parse_content_id
 from streaming_service.entrypoints.http import correlation, wire
 from streaming_service.entrypoints.http.asgi import Headers, Send
+from streaming_service.entrypoints.http.clients import Clients, asker_of, too_many_guesses
 from streaming_service.entrypoints.http.manifest_query import NOTHING_SAID, ManifestQuery, parse_manifest_query
 from streaming_service.entrypoints.http.plain import PlainReader
 from streaming_service.entrypoints.http.problems import INTERNAL_ERROR, PROBLEM_JSON, SHUTTING_DOWN, Failure, FieldError
@@ -53,11 +55,19 @@ def content_in(path: str) -> str | None:
 
 
 class ManifestRoute:
-    """Answers manifest requests. `time` gives Unix seconds."""
+    """Answers manifest requests. `time` gives Unix seconds.
 
-    def __init__(self, playback: Playback, meter: ManifestMeter, time: Callable[[], float] = time.time) -> None:
+    Who has guessed too much is refused before anybody is asked. A token and a content that are known here are served
+    all the same, because an address may be that of many viewers.
+    """
+
+    def __init__(
+        self, playback: Playback, meter: ManifestMeter, clients: Clients, time: Callable[[], float] = time.time
+    ) -> None:
         self._manifest = playback.manifest
         self._known = playback.known
+        self._recognises = playback.recognises
+        self._clients = clients
         self._observe = meter.observe
         self._read = PlainReader().read
         self._queries = {"": NOTHING_SAID}
@@ -65,13 +75,14 @@ class ManifestRoute:
         self._granted_head = wire.head(200, self._granted) + _CORRELATION + b": "
         self._date = wire.DateLine(time)
 
-    def quick(self, data: bytes) -> bytes | None:
-        """The whole answer when `data` is one plain request, and nobody has to be asked for it. None otherwise."""
+    def quick(self, data: bytes, peer: str) -> bytes | None:
+        """The whole answer when `data`, which came from the address `peer`, is one plain request, and nobody has to be
+        asked for it. None otherwise."""
         request = self._read(data)
         if request is None:
             return None
         started = perf_counter()
-        method, path, content_id, query, authorization, offered = request
+        method, path, content_id, query, authorization, offered, forwarded = request
         try:
             asked = self._queries.get(query) or self._parsed(query)
             outcome = self._known(content_id, _bearer(authorization), asked.quality, asked.geo, asked.session)
@@ -86,7 +97,8 @@ class ManifestRoute:
         if isinstance(outcome, bytes):
             result, head, body = "ok", self._granted_head, outcome
         else:
-            failure = failure_of(outcome)
+            failure = self._guessed(peer, forwarded) if outcome.refusal in GUESSES else None
+            failure = failure or failure_of(outcome)
             result, body = failure.code, failure.body(path)
             head = wire.head(failure.status, _refused(failure)) + _CORRELATION + b": "
         length = len(body)
@@ -126,7 +138,20 @@ class ManifestRoute:
         asked = self._queries.get(query) or self._parsed(query)
         content_id = said if _CANONICAL(said) else parse_content_id(said)
         token = _bearer(_only(scope["headers"], b"authorization"))
-        return await self._manifest(content_id, token, asked.quality, asked.geo, correlation_id, asked.session)
+        unknown = token and self._clients and not self._recognises(content_id, token)
+        if unknown and (wait := self._clients.wait(*asker_of(scope))):
+            return too_many_guesses(wait)
+        outcome = await self._manifest(content_id, token, asked.quality, asked.geo, correlation_id, asked.session)
+        if isinstance(outcome, Refused) and outcome.refusal in GUESSES:
+            self._clients.strike(*asker_of(scope))
+        return outcome
+
+    def _guessed(self, peer: str, forwarded: str | None) -> Failure | None:
+        """Whether this wrong guess was one too many."""
+        if self._clients and (wait := self._clients.wait(peer, forwarded)):
+            return too_many_guesses(wait)
+        self._clients.strike(peer, forwarded)
+        return None
 
     def _parsed(self, query: str) -> ManifestQuery:
         """Players of one kind all say the same, so that the answer is remembered; a session is somebody's own."""

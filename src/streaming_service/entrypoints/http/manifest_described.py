@@ -11,6 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 from streaming_service.application.playback import Refused
 from streaming_service.application.title import ManifestAnswer
 from streaming_service.domain.access import HTTP_STATUS, Refusal
+from streaming_service.entrypoints.http.clients import too_many_guesses
 from streaming_service.entrypoints.http.described import refusals
 from streaming_service.entrypoints.http.problems import PROBLEM_JSON, Failure, FieldError, Problem
 from streaming_service.entrypoints.http.refusals import failure_of
@@ -24,6 +25,7 @@ _MEANINGS = {
     405: "Only GET and HEAD.",
     409: "Not ready, or not available yet.",
     410: "Retired, or no longer available.",
+    429: "Too many inactive tokens or unknown contents came from this address; what is known is still served.",
     451: "Not in the viewer's country.",
     502: "The token service refused to answer.",
     503: "The token service or the store does not answer and nothing is known here.",
@@ -36,6 +38,7 @@ _OTHERS = {
         (FieldError("device", "is not one of mobile, tablet, web, tv"),),
     ),
     405: Failure(405, "method_not_allowed", "This path answers GET and HEAD."),
+    429: too_many_guesses(30),
 }
 
 

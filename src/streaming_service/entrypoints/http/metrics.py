@@ -20,7 +20,7 @@ _render_modern = cast("Callable[[Collector], bytes]", openmetrics.generate_lates
     operation_id="getMetrics",
     media_type="text/plain",
     tags=["metrics"],
-    responses=refusals(401, 403),
+    responses=refusals(401, 403, 429),
 )
 async def metrics(request: Request[Any, Any, Any], api: Process) -> Response[bytes]:
     """Prometheus text format, or OpenMetrics when `Accept` asks for it."""

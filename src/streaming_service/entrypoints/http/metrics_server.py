@@ -7,6 +7,7 @@ from typing import Protocol
 from streaming_service import __version__
 from streaming_service.application.ports import Store
 from streaming_service.entrypoints.http.app import build_process_app
+from streaming_service.entrypoints.http.clients import clients_of
 from streaming_service.entrypoints.http.context import ProcessContext
 from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.settings import Settings, revealed
@@ -41,6 +42,7 @@ async def serve_worker_http(service: Worker, port: int) -> AsyncGenerator[HttpSe
         check_ready=service.store.check,
         version=__version__,
         scraped=service.scraped,
+        clients=clients_of(settings),
     )
     server = HttpServer(
         build_process_app(process),

@@ -17,11 +17,12 @@ _LINE = re.compile(
 # RFC 9110, 5.5 and 5.6.2, but visible ASCII and spaces alone.
 _HEADERS = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([ -~]*)\r\n").findall
 
-_NOTHING, _HOST, _TOKEN, _CORRELATION, _CONNECTION, _UNUSUAL = range(6)
+_NOTHING, _HOST, _TOKEN, _CORRELATION, _FORWARDED, _CONNECTION, _UNUSUAL = range(7)
 _MEANINGS = {
     "host": _HOST,
     "authorization": _TOKEN,
     "x-correlation-id": _CORRELATION,
+    "x-forwarded-for": _FORWARDED,
     "connection": _CONNECTION,
     "proxy-connection": _UNUSUAL,
     "keep-alive": _UNUSUAL,
@@ -37,9 +38,9 @@ _MEANINGS = {
 _SPELLINGS_KEPT = 1024
 
 
-# Method, path, content id, query without its question mark, the headers authorization and x-correlation-id as they were
-# sent. A tuple without a name: that costs half.
-PlainRequest: TypeAlias = tuple[str, str, str, str, str | None, str | None]
+# Method, path, content id, query without its question mark, the headers authorization, x-correlation-id and
+# x-forwarded-for as they were sent. A tuple without a name: that costs half.
+PlainRequest: TypeAlias = tuple[str, str, str, str, str | None, str | None, str | None]
 
 
 class PlainReader:
@@ -60,7 +61,7 @@ class PlainReader:
         # nothing stands between or behind them that is no header.
         length = start + 3 * len(found) + 2
         hosts = 0
-        authorization = correlation_id = None
+        authorization = correlation_id = forwarded = None
         meanings = self._meanings
         for name, value in found:
             length += len(name) + len(value)
@@ -73,12 +74,14 @@ class PlainReader:
                 authorization = value.strip(" ")
             elif meaning == _CORRELATION and correlation_id is None:
                 correlation_id = value.strip(" ")
+            elif meaning == _FORWARDED and forwarded is None:
+                forwarded = value.strip(" ")
             elif meaning != _CONNECTION or value.strip(" ").lower() != "keep-alive":
                 return None
         if hosts != 1 or length != len(text) or text[-4:] != "\r\n\r\n":
             return None
         method, path, content_id, query = line.groups()
-        return method, path, content_id, query or "", authorization, correlation_id
+        return method, path, content_id, query or "", authorization, correlation_id, forwarded
 
     def _learn(self, name: str) -> int:
         meaning = _MEANINGS.get(name.lower(), _NOTHING)

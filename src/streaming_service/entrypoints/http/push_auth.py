@@ -8,7 +8,8 @@ from litestar.handlers import BaseRouteHandler
 from structlog.typing import FilteringBoundLogger
 
 from streaming_service.domain.push_token import ForeignToken, InvalidToken
-from streaming_service.entrypoints.http.auth import Connection, Guard, Tokens, bearer, service_guard
+from streaming_service.entrypoints.http.auth import Connection, Guard, Tokens, bearer, refuse_guess, service_guard
+from streaming_service.entrypoints.http.clients import Clients
 from streaming_service.entrypoints.http.failures import Refuse
 from streaming_service.entrypoints.http.problems import Failure
 
@@ -33,9 +34,9 @@ class PushTokens(Protocol):
         ...
 
 
-def push_guard(tokens: Sequence[str], google: PushTokens | None) -> Guard:
+def push_guard(tokens: Sequence[str], google: PushTokens | None, clients: Clients) -> Guard:
     """Service tokens alone without `google`. With it somebody has to have one of the two, service tokens set or not."""
-    alone = service_guard(tokens)
+    alone = service_guard(tokens, clients)
     if google is None:
         return alone
     ours = Tokens(tokens)
@@ -51,7 +52,8 @@ def push_guard(tokens: Sequence[str], google: PushTokens | None) -> Guard:
             await google.check(offered)
         except (InvalidToken, ForeignToken) as error:
             log.warning("push refused", reason=f"the token {error}")
-            raise Refuse(_INVALID if isinstance(error, InvalidToken) else _FOREIGN) from error
+            failure = _INVALID if isinstance(error, InvalidToken) else _FOREIGN
+            raise refuse_guess(connection, failure, clients) from error
 
     return guard
 
