@@ -239,6 +239,13 @@ class Settings(BaseModel):
     )
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
+    cdn_warmup_segments: int = Field(
+        2, ge=0, le=20, description="First segments of each variant that caches are warmed with; 0: playlists only."
+    )
+    cdn_warmup_concurrency: int = Field(
+        8, ge=1, le=256, description="Warm-ups fetch, and tell CDN control, so many addresses at once in one process."
+    )
+    cdn_warmup_timeout_ms: int = Field(5000, ge=50, le=60_000, description="Longest wait for one of them.")
 
     # -- probes
     cdn_probe_regions: str = Field(

@@ -219,6 +219,12 @@ class Metrics:
             ["region", "target", "verdict"],
             registry=registry,
         )
+        self._warmups = Counter(
+            "streaming_cdn_warmup",
+            "Addresses that were to be warmed in the CDN's caches, by region and result (warmed, failed).",
+            ["region", "result"],
+            registry=registry,
+        )
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -238,6 +244,9 @@ class Metrics:
 
     def probed(self, region: str, target: str, verdict: str) -> None:
         self._probes.labels(region, target, verdict).inc()
+
+    def warmed(self, region: str, result: str, count: int) -> None:
+        self._warmups.labels(region, result).inc(count)
 
     def channels(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():

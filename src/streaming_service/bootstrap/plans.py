@@ -8,6 +8,7 @@ from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.domain.content import Classification
 from streaming_service.domain.ladder import Ladder, parse_ladder
 from streaming_service.domain.notification import Endpoint, Notifier
+from streaming_service.domain.probe_region import Region, parse_regions
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.wish import SpecPolicy
 from streaming_service.settings import Settings, parse_networks, revealed
@@ -70,7 +71,13 @@ def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> Ho
 def notifier_of(settings: Settings) -> Notifier:
     """Only what is configured is owed anything."""
     audit = {Endpoint.AUDIT} if settings.audit_log_topic else set[Endpoint]()
-    return Notifier(frozenset(routes(settings)) | audit, settings.audit_log_topic)
+    warms = settings.cdn_control_base_url or not all(map(_is_here, parse_regions(settings.cdn_probe_regions)))
+    warmup = {Endpoint.CDN_WARMUP} if settings.cdn_base_url and warms else set[Endpoint]()
+    return Notifier(frozenset(routes(settings)) | audit | warmup, settings.audit_log_topic)
+
+
+def _is_here(region: Region) -> bool:
+    return region.is_here
 
 
 def routes(settings: Settings) -> dict[Endpoint, Route]:

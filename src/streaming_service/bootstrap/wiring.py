@@ -241,6 +241,7 @@ class _Wiring:
                 settings,
                 store,
                 self.deliveries,
+                self.probing,
                 audit=self.audit,
                 notifier=self.notifier,
                 signer=self.signer,

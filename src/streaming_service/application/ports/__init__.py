@@ -50,6 +50,7 @@ from streaming_service.application.ports.store import (
     Store,
     Tried,
 )
+from streaming_service.application.ports.warming import Listed, WarmControl, Warmer, WarmMeter
 
 __all__ = [
     "LISTED_BYTES",
@@ -81,6 +82,7 @@ __all__ = [
     "Fleet",
     "IdempotencyStore",
     "LeaseStore",
+    "Listed",
     "ListedDeadLetter",
     "ManifestBucket",
     "MediaFacts",
@@ -103,4 +105,7 @@ __all__ = [
     "StreamFigures",
     "TokenService",
     "Tried",
+    "WarmControl",
+    "WarmMeter",
+    "Warmer",
 ]
