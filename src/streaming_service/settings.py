@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS
 from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, parse_retired
 from streaming_service.domain.signing.scheme import Scheme
@@ -202,6 +203,17 @@ class Settings(BaseModel):
         False, description="CDN control understands target=primary: tell it at /failover when viewers go back, too."
     )
 
+    # -- manifest latency
+    manifest_latency_slo_ms: float = Field(
+        25.0, description="What a manifest request should take at most; a bound of streaming_manifest_latency_ms."
+    )
+    manifest_latency_alert_share: float = Field(
+        0.05, gt=0, lt=1, description="More of the requests than that over it is an alert: stream.manifest.latency."
+    )
+    manifest_latency_window_seconds: float = Field(
+        300.0, ge=10, le=3600, description="The requests of the last so many seconds are what counts."
+    )
+
     # -- CDN
     cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
     cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")
@@ -285,6 +297,13 @@ class Settings(BaseModel):
     )
     webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secret of deliveries.")
     webhook_timeout_ms: int = Field(5000, ge=50, description="Longest wait for a receiver's answer.")
+
+    @field_validator("manifest_latency_slo_ms")
+    @classmethod
+    def _check_slo(cls, value: float) -> float:
+        if value not in LATENCY_BUCKETS_MS:
+            raise ValueError(f"must be one of {', '.join(f'{bound:g}' for bound in LATENCY_BUCKETS_MS)}")
+        return value
 
     @field_validator("ome_reels_preset", "ome_series_preset")
     @classmethod

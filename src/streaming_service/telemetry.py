@@ -20,10 +20,10 @@ from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
 from streaming_service.context import correlation_id
+from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS, Counts
 from streaming_service.domain.statistics import OriginReading
 from streaming_service.telemetry_ome import OmeCollector
 
-LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
 INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
@@ -88,6 +88,10 @@ class ManifestMeter:
         self._results[result] = self._results.get(result, 0) + 1
         self._buckets[bisect_left(LATENCY_BUCKETS_MS, milliseconds)] += 1
         self._sum += milliseconds
+
+    def counts(self) -> Counts:
+        """How many fell into each bucket so far."""
+        return tuple(self._buckets)
 
     def collect(self) -> Iterable[Metric]:
         requests = CounterMetricFamily("streaming_manifest_requests", "Manifest requests by result.", labels=["result"])

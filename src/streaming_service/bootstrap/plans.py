@@ -7,6 +7,7 @@ from streaming_service.application.ome_hooks import HookPolicy
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.domain.content import Classification
 from streaming_service.domain.ladder import Ladder, parse_ladder
+from streaming_service.domain.latency_window import LatencyPolicy
 from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.probe_region import Region, parse_regions
 from streaming_service.domain.source import parse_mounts
@@ -53,6 +54,15 @@ def convergence_policy(settings: Settings) -> ConvergencePolicy:
 def publishing(settings: Settings) -> bool:
     """Whether VOD copies are made: OME must have the manifest bucket mounted, and a dry run makes none."""
     return settings.ome_manifest_mount is not None and not settings.dry_run_provisioning
+
+
+def latency_policy(settings: Settings) -> LatencyPolicy:
+    """When slow manifests are told of."""
+    return LatencyPolicy(
+        slo=settings.manifest_latency_slo_ms,
+        share=settings.manifest_latency_alert_share,
+        window=settings.manifest_latency_window_seconds,
+    )
 
 
 def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> HookPolicy:
