@@ -1,8 +1,6 @@
 """Every environment variable and what it means. How they are read, and what a role needs: `configuration.py`."""
 
-from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +12,9 @@ from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, parse_retired
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
-from streaming_service.errors import InvalidInput
+from streaming_service.setting_values import local_mounts_of, parse_networks, revealed, valid
+
+__all__ = ["Settings", "parse_networks", "revealed"]
 
 
 class Settings(BaseModel):
@@ -308,17 +308,17 @@ class Settings(BaseModel):
     @field_validator("ome_reels_preset", "ome_series_preset")
     @classmethod
     def _check_preset(cls, value: str) -> str:
-        return _valid(value, parse_ladder)
+        return valid(value, parse_ladder)
 
     @field_validator("ome_media_mounts")
     @classmethod
     def _check_mounts(cls, value: str) -> str:
-        return _valid(value, parse_mounts)
+        return valid(value, parse_mounts)
 
     @field_validator("media_mounts")
     @classmethod
     def _check_local_mounts(cls, value: str) -> str:
-        _local_mounts(value)
+        local_mounts_of(value)
         return value
 
     @field_validator("ome_edge_networks")
@@ -330,7 +330,7 @@ class Settings(BaseModel):
     @field_validator("cdn_probe_regions")
     @classmethod
     def _check_regions(cls, value: str) -> str:
-        return _valid(value, parse_regions)
+        return valid(value, parse_regions)
 
     @field_validator("cdn_signing_secret", "cdn_signing_next_secret", "cdn_signing_retired_keys")
     @classmethod
@@ -344,9 +344,9 @@ class Settings(BaseModel):
         own_names = scheme is not Scheme.MEDIA_CDN  # whose keys all go by the name of their keyset
         if name == "cdn_signing_retired_keys":
             taken = {active, coming} if info.data.get("cdn_signing_next_secret") else {active}
-            _valid(text, lambda keys: parse_retired(keys, name, decode, taken if own_names else None))
+            valid(text, lambda keys: parse_retired(keys, name, decode, taken if own_names else None))
         else:
-            _valid(text, lambda secret: decode(secret, name))
+            valid(text, lambda secret: decode(secret, name))
             if name == "cdn_signing_next_secret" and own_names and coming == active:
                 raise ValueError("needs a name of its own: CDN_SIGNING_NEXT_KEY_ID is the active key's")
         return value
@@ -382,36 +382,4 @@ class Settings(BaseModel):
     @property
     def local_mounts(self) -> dict[str, Path]:
         """`MEDIA_MOUNTS` as bucket → folder."""
-        return _local_mounts(self.media_mounts)
-
-
-def _local_mounts(text: str) -> dict[str, Path]:
-    mounts: dict[str, Path] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        uri, _, folder = entry.partition("=")
-        if not uri.startswith("gs://") or not folder.startswith("/"):
-            raise ValueError(f"entry {entry!r} is not gs://bucket=/absolute/folder")
-        mounts[uri.removeprefix("gs://").rstrip("/")] = Path(folder)
-    return mounts
-
-
-def _valid(value: str, parse: Callable[[str], object]) -> str:
-    try:
-        parse(value)
-    except InvalidInput as error:
-        raise ValueError(error.reason) from error
-    return value
-
-
-def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """`10.0.0.0/8,::1/128` to networks. Raises ValueError with a sentence."""
-    entries = [part.strip() for part in text.split(",") if part.strip()]
-    try:
-        return tuple(ip_network(entry) for entry in entries)
-    except ValueError as error:
-        raise ValueError(f"must be networks such as 10.0.0.0/8, comma separated: {error}") from error
-
-
-def revealed(secret: SecretStr | None) -> str:
-    """The secret itself, empty when there is none."""
-    return secret.get_secret_value() if secret else ""
+        return local_mounts_of(self.media_mounts)
