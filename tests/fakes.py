@@ -274,6 +274,9 @@ class CountingMeter:
     def delivery(self, endpoint: str, result: str) -> None:
         self.counts[f"{endpoint} {result}"] += 1
 
+    def warmed(self, region: str, result: str, count: int) -> None:
+        self.counts[f"{result} {region}"] += count
+
 
 def unreachable(retry_after: float | None = None) -> UpstreamUnavailable:
     return UpstreamUnavailable("ome", "cannot be reached", retry_after=retry_after)

@@ -7,11 +7,14 @@ from typing import Literal
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
+from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS
 from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, parse_retired
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
-from streaming_service.settings_values import parse_local_mounts, parse_networks, valid
+from streaming_service.setting_values import local_mounts_of, parse_networks, revealed, valid
+
+__all__ = ["Settings", "parse_networks", "revealed"]
 
 
 class Settings(BaseModel):
@@ -210,6 +213,17 @@ class Settings(BaseModel):
         False, description="CDN control understands target=primary: tell it at /failover when viewers go back, too."
     )
 
+    # -- manifest latency
+    manifest_latency_slo_ms: float = Field(
+        25.0, description="What a manifest request should take at most; a bound of streaming_manifest_latency_ms."
+    )
+    manifest_latency_alert_share: float = Field(
+        0.05, gt=0, lt=1, description="More of the requests than that over it is an alert: stream.manifest.latency."
+    )
+    manifest_latency_window_seconds: float = Field(
+        300.0, ge=10, le=3600, description="The requests of the last so many seconds are what counts."
+    )
+
     # -- CDN
     cdn_base_url: str | None = Field(None, description="Where viewers fetch manifests, for example https://cdn.example")
     cdn_allowed_hosts: str = Field("", description="Other hosts that an event may name as its CDN, comma separated.")
@@ -247,6 +261,13 @@ class Settings(BaseModel):
     )
     cdn_control_base_url: str | None = Field(None, description="CDN control plane: /purge, /warmup, /failover.")
     cdn_control_api_key: SecretStr | None = Field(None, description="Its bearer token.")
+    cdn_warmup_segments: int = Field(
+        2, ge=0, le=20, description="First segments of each variant that caches are warmed with; 0: playlists only."
+    )
+    cdn_warmup_concurrency: int = Field(
+        8, ge=1, le=256, description="Warm-ups fetch, and tell CDN control, so many addresses at once in one process."
+    )
+    cdn_warmup_timeout_ms: int = Field(5000, ge=50, le=60_000, description="Longest wait for one of them.")
 
     # -- probes
     cdn_probe_regions: str = Field(
@@ -287,6 +308,13 @@ class Settings(BaseModel):
     webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secret of deliveries.")
     webhook_timeout_ms: int = Field(5000, ge=50, description="Longest wait for a receiver's answer.")
 
+    @field_validator("manifest_latency_slo_ms")
+    @classmethod
+    def _check_slo(cls, value: float) -> float:
+        if value not in LATENCY_BUCKETS_MS:
+            raise ValueError(f"must be one of {', '.join(f'{bound:g}' for bound in LATENCY_BUCKETS_MS)}")
+        return value
+
     @field_validator("ome_reels_preset", "ome_series_preset")
     @classmethod
     def _check_preset(cls, value: str) -> str:
@@ -299,8 +327,8 @@ class Settings(BaseModel):
 
     @field_validator("media_mounts")
     @classmethod
-    def _checkparse_local_mounts(cls, value: str) -> str:
-        parse_local_mounts(value)
+    def _check_local_mounts(cls, value: str) -> str:
+        local_mounts_of(value)
         return value
 
     @field_validator("ome_edge_networks", "trusted_proxies")
@@ -364,9 +392,4 @@ class Settings(BaseModel):
     @property
     def local_mounts(self) -> dict[str, Path]:
         """`MEDIA_MOUNTS` as bucket → folder."""
-        return parse_local_mounts(self.media_mounts)
-
-
-def revealed(secret: SecretStr | None) -> str:
-    """The secret itself, empty when there is none."""
-    return secret.get_secret_value() if secret else ""
+        return local_mounts_of(self.media_mounts)

@@ -20,11 +20,15 @@ from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
 from streaming_service.context import correlation_id
+from streaming_service.domain.access import HTTP_STATUS
+from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS, Counts
+from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.statistics import OriginReading
 from streaming_service.telemetry_ome import OmeCollector
 
-LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
 INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
+# What manifest requests are answered with when it is our fault: counted from the first one on.
+_ERRORS = ("internal_error", *(refusal.value for refusal, status in HTTP_STATUS.items() if status >= 500))
 _LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 # The metric names of the interface do not carry `_created` companions.
@@ -79,7 +83,7 @@ class ManifestMeter:
     """Counts the hot route with plain integers: one event loop thread writes, a scrape reads."""
 
     def __init__(self) -> None:
-        self._results: dict[str, int] = {}
+        self._results = dict.fromkeys(("ok", *_ERRORS), 0)
         self._buckets = [0] * (len(LATENCY_BUCKETS_MS) + 1)
         self._sum = 0.0
 
@@ -88,6 +92,10 @@ class ManifestMeter:
         self._results[result] = self._results.get(result, 0) + 1
         self._buckets[bisect_left(LATENCY_BUCKETS_MS, milliseconds)] += 1
         self._sum += milliseconds
+
+    def counts(self) -> Counts:
+        """How many fell into each bucket so far."""
+        return tuple(self._buckets)
 
     def collect(self) -> Iterable[Metric]:
         requests = CounterMetricFamily("streaming_manifest_requests", "Manifest requests by result.", labels=["result"])
@@ -141,10 +149,13 @@ class Metrics:
         self._provisioning_seconds = Histogram(
             "streaming_provisioning_seconds",
             "Time from an accepted upload to a playable manifest, seconds.",
-            buckets=(0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 900),
+            buckets=(0.5, 1, 2, 3, 5, 8, 13, 21, 30, 34, 60, 120, 300, 900),
             registry=registry,
         )
         self._uploads = Counter("streaming_upload_events", "Upload events by result.", ["result"], registry=registry)
+        # A counter that appears with its first event has not increased: alerts would miss that one.
+        for result in ("ready", "retry", "failed"):
+            self._provisioning.labels(result)
         introspections = IntrospectionMeter()
         registry.register(introspections)
         # On the hot path: a method around it would cost as much as counting.
@@ -155,6 +166,8 @@ class Metrics:
             ["endpoint", "result"],
             registry=registry,
         )
+        for endpoint in Endpoint:
+            self._deliveries.labels(endpoint, "dead")
         self._ome_hooks = Counter(
             "streaming_ome_webhooks",
             "Webhooks from OME by what became of them.",
@@ -219,6 +232,12 @@ class Metrics:
             ["region", "target", "verdict"],
             registry=registry,
         )
+        self._warmups = Counter(
+            "streaming_cdn_warmup",
+            "Addresses that were to be warmed in the CDN's caches, by region and result (warmed, failed).",
+            ["region", "result"],
+            registry=registry,
+        )
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -238,6 +257,9 @@ class Metrics:
 
     def probed(self, region: str, target: str, verdict: str) -> None:
         self._probes.labels(region, target, verdict).inc()
+
+    def warmed(self, region: str, result: str, count: int) -> None:
+        self._warmups.labels(region, result).inc(count)
 
     def channels(self, counts: dict[str, int]) -> None:
         for status, count in counts.items():

@@ -102,7 +102,12 @@ async def test_every_neighbour_was_told_in_its_own_shape(stack: Stack) -> None:
     events = {item["body"]["event"] for item in await received("/bigquery")}
     assert {"stream.provisioned", "cdn.warmup"} <= events
     assert (await received("/observability"))[0]["body"]["event"] == "stream.provisioned"
-    assert (await received("/cdn/warmup"))[0]["body"]["url"].startswith(stack.edge)
+    told = [item["body"] for item in await received("/cdn/warmup")]
+    assert all(body["url"].startswith(stack.edge) and body["region"] == "iad" for body in told)
+    assert {urlsplit(body["url"]).path.rpartition(".")[2] for body in told} >= {"m3u8", "m4s"}
+    warm_up = next(item["body"] for item in await received("/bigquery") if item["body"]["event"] == "cdn.warmup")
+    ways = {(item["region"], item["way"]) for item in warm_up["payload"]["regions"]}
+    assert ways == {("iad", "cdn-control"), ("sfo", "edge")}
 
 
 async def test_it_is_probed_and_nothing_is_wrong(stack: Stack) -> None:

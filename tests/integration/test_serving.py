@@ -5,28 +5,30 @@ import asyncio
 import aiohttp
 import pytest
 
+from streaming_service.application.ports import DeliveryQuery
 from streaming_service.bootstrap import open_service
 from streaming_service.configuration import load
+from streaming_service.domain.notification import Endpoint
 from streaming_service.entrypoints.serving import serve_http
 
 pytestmark = pytest.mark.anyio
 
 
+SETTINGS = {
+    "APP_ENV": "test",
+    "EVENT_SOURCE": "push",
+    "CHANNEL_REPOSITORY_BACKEND": "memory",
+    "DRY_RUN_PROVISIONING": "true",
+    "CDN_BASE_URL": "https://cdn.example",
+    "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
+    "HTTP_HOST": "127.0.0.1",
+    "HTTP_PORT": "0",
+    "HTTP_LINGER_SECONDS": "2",
+}
+
+
 async def test_a_stopping_process_says_so_to_balancers_and_still_answers() -> None:
-    settings = load(
-        {
-            "APP_ENV": "test",
-            "EVENT_SOURCE": "push",
-            "CHANNEL_REPOSITORY_BACKEND": "memory",
-            "DRY_RUN_PROVISIONING": "true",
-            "CDN_BASE_URL": "https://cdn.example",
-            "CDN_SIGNING_SECRET": "nZtRohdNF9m3cKM24IcK4w==",
-            "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": "0",
-            "HTTP_LINGER_SECONDS": "2",
-        },
-        env_file=None,
-    )
+    settings = load(SETTINGS, env_file=None)
     async with open_service(settings) as service, aiohttp.ClientSession() as session:
         serving = serve_http(service)
         server = await serving.__aenter__()
@@ -45,3 +47,28 @@ async def test_a_stopping_process_says_so_to_balancers_and_still_answers() -> No
         await leaving
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(f"{url}/livez")
+
+
+async def test_slow_manifests_are_owed_as_one_alert_and_end_with_the_process() -> None:
+    analytics = {
+        "BIGQUERY_EXPORT_URL": "http://127.0.0.1:9/",
+        "HTTP_LINGER_SECONDS": "0",
+        "MANIFEST_LATENCY_SLO_MS": "0.1",
+        "MANIFEST_LATENCY_WINDOW_SECONDS": "10",
+    }
+    async with open_service(load({**SETTINGS, **analytics}, env_file=None)) as service:
+
+        async def told() -> list[bool]:
+            page = await service.store.list_deliveries(DeliveryQuery(endpoint=Endpoint.BIGQUERY))
+            return [item.notification.facts["resolved"] for item in page.items]
+
+        async with serve_http(service) as server, aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{server.port}/v1/streams/9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11/manifest"
+            for _ in range(60):
+                service.metrics.manifest.observe("ok", 30.0)
+                assert (await session.get(url)).status == 401
+            async with asyncio.timeout(10):
+                while not await told():
+                    await asyncio.sleep(0.05)
+            assert await told() == [False]
+        assert await told() == [True, False]

@@ -199,6 +199,16 @@ def test_manifest_requests_are_counted_by_result_and_put_into_buckets() -> None:
     assert found["streaming_manifest_latency_ms_sum"] == pytest.approx(5000.45)
 
 
+def test_warm_ups_are_counted_by_region_and_result() -> None:
+    metrics = Metrics()
+    metrics.warmed("iad", "warmed", 12)
+    metrics.warmed("iad", "failed", 1)
+    found = samples(metrics)
+
+    assert found['streaming_cdn_warmup_total{region="iad",result="warmed"}'] == 12
+    assert found['streaming_cdn_warmup_total{region="iad",result="failed"}'] == 1
+
+
 def test_latency_buckets_reach_from_a_tenth_to_two_thousand() -> None:
     assert (LATENCY_BUCKETS_MS[0], LATENCY_BUCKETS_MS[-1]) == (0.1, 2000.0)
     assert list(LATENCY_BUCKETS_MS) == sorted(LATENCY_BUCKETS_MS)

@@ -37,7 +37,8 @@ class DeliveryLoop:
     `concurrency` deliveries side by side.
 
     `lease` is how long a claimed delivery may take before somebody else sends it, `poll_interval` seconds. `leads` says
-    of endpoints that one process at a time serves whether it is this one.
+    of endpoints that one process at a time serves whether it is this one, `narrow` has those that take fewer side by
+    side.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class DeliveryLoop:
         lease: timedelta,
         poll_interval: float,
         leads: Mapping[Endpoint, Callable[[], Awaitable[bool]]] | None = None,
+        narrow: Mapping[Endpoint, int] | None = None,
     ) -> None:
         self._courier = courier
         self._render = render
@@ -71,7 +73,7 @@ class DeliveryLoop:
                 attempt=self.attempt,
                 clock=clock,
                 owner=owner,
-                concurrency=concurrency,
+                concurrency=min(concurrency, (narrow or {}).get(endpoint, concurrency)),
                 lease=lease,
                 poll_interval=poll_interval,
                 leads=(leads or {}).get(endpoint),

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Protocol
 
 from streaming_service.adapters.audit import Couriers
 from streaming_service.adapters.clock import SharedClock
@@ -14,8 +15,9 @@ from streaming_service.application.delivery import DeliveryLoop
 from streaming_service.application.dispatch import Bell
 from streaming_service.application.election import Election
 from streaming_service.application.issuing import ManifestIssuer
-from streaming_service.application.ports import Courier, Meter, Store
+from streaming_service.application.ports import Courier, Meter, Store, WarmMeter
 from streaming_service.bootstrap.plans import routes
+from streaming_service.bootstrap.warming import SIDE_BY_SIDE, wire_warming
 from streaming_service.context import correlation_id
 from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.rendering import render_body
@@ -25,20 +27,25 @@ from streaming_service.settings import Settings, revealed
 _LONGEST_TERM_S = 15.0
 
 
+class DeliveryMeter(Meter, WarmMeter, Protocol):
+    """Counts deliveries and warm-ups."""
+
+
 def wire_delivery(
     settings: Settings,
     store: Store,
     transport: Transport,
+    probing: Transport,
     *,
     audit: Courier | None,
     notifier: Notifier,
     signer: Signer,
-    meter: Meter,
+    meter: DeliveryMeter,
     clock: SharedClock,
     bell: Bell,
     owner: str,
 ) -> DeliveryLoop:
-    """Receivers are reached through `transport`, the audit log through `audit`."""
+    """Receivers are reached through `transport`, the CDN through `probing`, the audit log through `audit`."""
     issuer = ManifestIssuer(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
@@ -51,7 +58,19 @@ def wire_delivery(
         timeout=settings.webhook_timeout_ms / 1000,
         context=context_headers,
     )
-    own: dict[Endpoint, Courier] = {Endpoint.CDN_CONTROL: PurgeCourier(http, clock=clock, monotonic=time.monotonic)}
+    own: dict[Endpoint, Courier] = {
+        Endpoint.CDN_CONTROL: PurgeCourier(http, clock=clock, monotonic=time.monotonic),
+        **wire_warming(
+            settings,
+            store,
+            probing,
+            http,
+            signer=signer,
+            notifier=notifier,
+            meter=meter,
+            clock=clock,
+        ),
+    }
     if audit:
         own[Endpoint.AUDIT] = audit
     # The CDN counts the purges of all of us together.
@@ -61,6 +80,7 @@ def wire_delivery(
         store=store,
         courier=Couriers(http, own),
         leads={Endpoint.CDN_CONTROL: election.won},
+        narrow={Endpoint.CDN_WARMUP: SIDE_BY_SIDE},
         render=lambda notification: render_body(notification, issuer.issue),
         endpoints=tuple(sorted(notifier.endpoints)),
         clock=clock,

@@ -7,11 +7,13 @@ from streaming_service.application.ome_hooks import HookPolicy
 from streaming_service.application.patience import ConvergencePolicy
 from streaming_service.domain.content import Classification
 from streaming_service.domain.ladder import Ladder, parse_ladder
+from streaming_service.domain.latency_window import LatencyPolicy
 from streaming_service.domain.notification import Endpoint, Notifier
+from streaming_service.domain.probe_region import Region, parse_regions
 from streaming_service.domain.source import parse_mounts
 from streaming_service.domain.wish import SpecPolicy
+from streaming_service.setting_values import parse_networks
 from streaming_service.settings import Settings, revealed
-from streaming_service.settings_values import parse_networks
 
 
 def spec_policy(settings: Settings) -> SpecPolicy:
@@ -55,6 +57,15 @@ def publishing(settings: Settings) -> bool:
     return settings.ome_manifest_mount is not None and not settings.dry_run_provisioning
 
 
+def latency_policy(settings: Settings) -> LatencyPolicy:
+    """When slow manifests are told of."""
+    return LatencyPolicy(
+        slo=settings.manifest_latency_slo_ms,
+        share=settings.manifest_latency_alert_share,
+        window=settings.manifest_latency_window_seconds,
+    )
+
+
 def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> HookPolicy:
     """How OME's webhooks are answered."""
     return HookPolicy(
@@ -71,7 +82,13 @@ def hook_policy(settings: Settings, specs: SpecPolicy, notifier: Notifier) -> Ho
 def notifier_of(settings: Settings) -> Notifier:
     """Only what is configured is owed anything."""
     audit = {Endpoint.AUDIT} if settings.audit_log_topic else set[Endpoint]()
-    return Notifier(frozenset(routes(settings)) | audit, settings.audit_log_topic)
+    warms = settings.cdn_control_base_url or not all(map(_is_here, parse_regions(settings.cdn_probe_regions)))
+    warmup = {Endpoint.CDN_WARMUP} if settings.cdn_base_url and warms else set[Endpoint]()
+    return Notifier(frozenset(routes(settings)) | audit | warmup, settings.audit_log_topic)
+
+
+def _is_here(region: Region) -> bool:
+    return region.is_here
 
 
 def routes(settings: Settings) -> dict[Endpoint, Route]:

@@ -12,6 +12,7 @@ from streaming_service.adapters.probing.prober import HttpProber
 from streaming_service.adapters.probing.regions import RegionalProber
 from streaming_service.adapters.sealing import Sealer
 from streaming_service.adapters.transport import AiohttpTransport
+from streaming_service.adapters.warming.warmer import HttpWarmer
 from streaming_service.application.ports import Failovers, ProbeMeter, Store
 from streaming_service.application.probe_watch import ProbeWatch
 from streaming_service.application.probing import ProbePlan, Probing
@@ -57,7 +58,7 @@ def wire_probes(
         prober=RegionalProber(
             HttpProber(transport, clock=clock, monotonic=time.monotonic),
             transport,
-            sealer=_sealer(settings),
+            sealer=sealer_of(settings),
             clock=clock,
             monotonic=time.monotonic,
         ),
@@ -97,13 +98,19 @@ class AgentProcess:
 async def open_probe_agent(settings: Settings) -> AsyncGenerator[AgentProcess]:
     """No store, no OME, no CDN keys: what is looked at comes with the question. Raises ConfigurationError."""
     metrics, clock = Metrics(), WallClock()
-    sealer = _sealer(settings)
+    sealer = sealer_of(settings)
     async with AiohttpTransport() as transport:
         prober = HttpProber(transport, clock=clock, monotonic=time.monotonic)
-        region = settings.probe_agent_region or ""
-        yield AgentProcess(
-            settings, metrics, ProbeAgent(region=region, prober=prober, sealer=sealer, clock=clock, meter=metrics)
+        warmer = HttpWarmer(transport, monotonic=time.monotonic, concurrency=settings.cdn_warmup_concurrency)
+        agent = ProbeAgent(
+            region=settings.probe_agent_region or "",
+            prober=prober,
+            warmer=warmer,
+            sealer=sealer,
+            clock=clock,
+            meter=metrics,
         )
+        yield AgentProcess(settings, metrics, agent)
 
 
 def _plan(settings: Settings, notifier: Notifier) -> ProbePlan:
@@ -119,6 +126,7 @@ def _plan(settings: Settings, notifier: Notifier) -> ProbePlan:
     )
 
 
-def _sealer(settings: Settings) -> Sealer:
+def sealer_of(settings: Settings) -> Sealer:
+    """What the service and its agents sign with."""
     offered = revealed(settings.probe_agent_secret).split(",")
     return Sealer([secret for secret in map(str.strip, offered) if secret], "PROBE_AGENT_SECRET")

@@ -25,6 +25,7 @@ from streaming_service.application.dispatch import Bell, ConvergenceLoop
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
+from streaming_service.application.latency_watch import LatencyWatch
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
@@ -50,6 +51,7 @@ from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
     hook_policy,
+    latency_policy,
     notifier_of,
     spec_policy,
 )
@@ -241,6 +243,7 @@ class _Wiring:
                 settings,
                 store,
                 self.deliveries,
+                self.probing,
                 audit=self.audit,
                 notifier=self.notifier,
                 signer=self.signer,
@@ -272,6 +275,16 @@ class _Wiring:
                 notifier=self.notifier,
                 metrics=self.metrics,
                 clock=clock,
+            ),
+            latency=LatencyWatch(
+                counts=self.metrics.manifest.counts,
+                policy=latency_policy(settings),
+                store=store,
+                endpoints=self.notifier.endpoints,
+                audit_topic=self.notifier.audit_topic,
+                instance=self.owner,
+                clock=clock,
+                monotonic=time.monotonic,
             ),
         )
 

@@ -10,6 +10,7 @@ from streaming_service.domain.clock import to_wire
 from streaming_service.domain.failover import WHOLE, Mode, Standing
 from streaming_service.domain.notification import Cause, Endpoint, Notification, Severity
 from streaming_service.domain.probe import Target
+from streaming_service.domain.warming import TOPIC as WARMUP
 
 TOPIC = "cdn.failover"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:failover")
@@ -50,23 +51,25 @@ class FailoverNotices(Struct, frozen=True):
             "description": f"{_who(after)} to the {target}: {after.reason}",
             "auditTopic": self.audit_topic,
         }
-        owed = [(Endpoint.BIGQUERY, facts), (Endpoint.OBSERVABILITY, alert)]
+        owed = [(Endpoint.BIGQUERY, TOPIC, facts), (Endpoint.OBSERVABILITY, TOPIC, alert)]
         if path and (promoted or self.tell_return):
-            owed.append((Endpoint.CDN_CONTROL, facts))
+            owed.append((Endpoint.CDN_CONTROL, TOPIC, facts))
+        if path and promoted and after.subject != WHOLE:  # of all contents nobody knows which to begin with
+            owed.append((Endpoint.CDN_WARMUP, WARMUP, {"target": target.value}))
         if not after.manual:  # what an operator did is on record as such
-            owed.append((Endpoint.AUDIT, {**alert, "actor": after.actor}))
+            owed.append((Endpoint.AUDIT, TOPIC, {**alert, "actor": after.actor}))
         return tuple(
             Notification(
                 # A backup that was restored counts versions again: the moment tells them apart.
                 id=str(uuid5(_NAMESPACE, f"{after.subject}/{before.version}/{to_wire(after.changed_at)}/{endpoint}")),
                 endpoint=endpoint,
-                topic=TOPIC,
+                topic=topic,
                 content_id=about(after.subject),
                 occurred_at=after.changed_at,
                 facts={**its, "occurredAt": to_wire(after.changed_at)},
                 correlation_id=cause.correlation_id,
             )
-            for endpoint, its in owed
+            for endpoint, topic, its in owed
             if endpoint in self.endpoints
         )
 

@@ -34,11 +34,15 @@ RETRY_SCHEDULE = (
 
 
 class Endpoint(StrEnum):
-    """Receivers. Deliveries to one never wait for another."""
+    """Receivers. Deliveries to one never wait for another.
+
+    CDN_WARMUP is nobody to be told: what is owed to it is the work of filling the CDN's caches.
+    """
 
     CONTENT_CALLBACK = "content-callback"
     GATEWAY_WARMUP = "gateway-warmup"
     CDN_CONTROL = "cdn-control"
+    CDN_WARMUP = "cdn-warmup"
     OBSERVABILITY = "observability"
     BIGQUERY = "bigquery"
     AUDIT = "audit"
@@ -108,10 +112,9 @@ class Notifier(Struct, frozen=True):
             [
                 (Endpoint.CONTENT_CALLBACK, "stream.provisioned", facts),
                 (Endpoint.GATEWAY_WARMUP, "stream.provisioned", facts),
-                (Endpoint.CDN_CONTROL, "cdn.warmup", facts),
+                (Endpoint.CDN_WARMUP, "cdn.warmup", facts),
                 (Endpoint.OBSERVABILITY, "stream.provisioned", facts),
                 (Endpoint.BIGQUERY, "stream.provisioned", facts),
-                (Endpoint.BIGQUERY, "cdn.warmup", {"manifestPath": manifest_path}),
             ],
         )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import Endpoint, Notification, is_about_content
+from streaming_service.domain.probe import Target
 from streaming_service.domain.signing.scheme import SignedCookie
 
 
@@ -38,6 +39,9 @@ def render_body(notification: Notification, sign: Sign) -> dict[str, Any]:
             return {"manifestUrl": manifest.url, "cacheKey": facts["cacheKey"], **manifest.extras}
         case Endpoint.CDN_CONTROL:
             return _cdn_control(notification, sign)
+        case Endpoint.CDN_WARMUP:
+            # Of what went to the failover whatever is served there is warmed.
+            return {"manifestPath": facts.get("manifestPath"), "target": facts.get("target", Target.PRIMARY)}
         case Endpoint.OBSERVABILITY:
             return _alert(notification) if "severity" in facts else _progress(notification)
         case Endpoint.BIGQUERY:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from streaming_service import __version__
+from streaming_service.application.dispatch import every
 from streaming_service.application.ports import Ack, Message
 from streaming_service.application.title_watch import TitleWatch
 from streaming_service.bootstrap import Service
@@ -34,7 +35,7 @@ async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
         linger_seconds=settings.http_linger_seconds,
         idle_seconds=settings.http_idle_seconds,
     )
-    async with _remembering_streams(service), _hearing_of_changes(service):
+    async with _remembering_streams(service), _hearing_of_changes(service), _watching_latency(service):
         await server.start()
         try:
             yield server
@@ -70,6 +71,24 @@ async def _hearing_of_changes(service: Service) -> AsyncGenerator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _watching_latency(service: Service) -> AsyncGenerator[None]:
+    """What it finds is told from here: each process that answers viewers tells its own."""
+    watch = service.latency
+    job = every(watch.interval, watch.look, clock=service.clock, name="manifest latency", leader=_always)
+    task = asyncio.create_task(job, name="manifest latency")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await watch.stop()
+
+
+async def _always() -> bool:
+    return True
 
 
 def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) -> ApiContext:

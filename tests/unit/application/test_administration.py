@@ -80,10 +80,11 @@ async def test_a_delivery_is_owed_again_and_delivery_is_woken(world: World) -> N
 
 
 async def test_deliveries_are_listed_newest_first(world: World) -> None:
-    await world.playing()
-    page = await office(world).deliveries(DeliveryQuery(endpoint=Endpoint.BIGQUERY))
+    channel = await world.playing()
+    await world.operations.retire(channel.content_id, CAUSE)
+    page = await office(world).deliveries(DeliveryQuery(endpoint=Endpoint.BIGQUERY, limit=2))
 
-    assert [item.notification.topic for item in page.items] == ["cdn.warmup", "stream.provisioned"]
+    assert [item.notification.topic for item in page.items] == ["cdn.purge", "stream.retired"]
 
 
 async def test_an_overview_counts_everything_and_shows_the_newest_failures_first(world: World) -> None:

@@ -75,7 +75,7 @@ async def test_what_is_owed_and_for_how_long() -> None:
     world.clock.moment = world.owed()[0].occurred_at + timedelta(seconds=90)
     gauges = await shown(world, {})
 
-    assert (gauges.statuses["ready"], gauges.pending, gauges.oldest) == (1, {"bigquery": 2}, 90.0)
+    assert (gauges.statuses["ready"], gauges.pending, gauges.oldest) == (1, {"bigquery": 1}, 90.0)
 
 
 async def test_an_origin_that_left_the_fleet_is_shown_while_it_has_channels() -> None:

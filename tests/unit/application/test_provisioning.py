@@ -34,8 +34,12 @@ async def test_what_plays_is_owed_to_every_endpoint_once(world: World) -> None:
     channel = await world.playing()
 
     owed = world.owed("stream.provisioned")
-    assert {item.endpoint for item in owed} == set(Endpoint) - {Endpoint.CDN_CONTROL, Endpoint.AUDIT}
-    assert {item.endpoint for item in world.owed("cdn.warmup")} == {Endpoint.CDN_CONTROL, Endpoint.BIGQUERY}
+    assert {item.endpoint for item in owed} == set(Endpoint) - {
+        Endpoint.CDN_CONTROL,
+        Endpoint.CDN_WARMUP,
+        Endpoint.AUDIT,
+    }
+    assert {item.endpoint for item in world.owed("cdn.warmup")} == {Endpoint.CDN_WARMUP}
     assert channel.serving is not None
     assert {item.facts["manifestPath"] for item in owed} == {f"/reels/{channel.serving.stream}/master.m3u8"}
     assert "delivery" in world.wakes

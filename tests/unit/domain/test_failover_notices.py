@@ -36,8 +36,9 @@ def body(notification: Notification) -> dict[str, Any]:
 def test_a_promotion_is_told_to_the_cdn_the_analytics_and_people() -> None:
     told = owed(*moved())
 
-    assert set(told) == {Endpoint.CDN_CONTROL, Endpoint.BIGQUERY, Endpoint.OBSERVABILITY, Endpoint.AUDIT}
-    assert {item.topic for item in told.values()} == {"cdn.failover"}
+    people = {Endpoint.CDN_CONTROL, Endpoint.BIGQUERY, Endpoint.OBSERVABILITY, Endpoint.AUDIT}
+    assert set(told) == {*people, Endpoint.CDN_WARMUP}
+    assert {told[item].topic for item in people} == {"cdn.failover"}
     assert body(told[Endpoint.CDN_CONTROL]) == {"path": "/reels/s-1/*", "ingestRegion": "iad", "target": "failover"}
     envelope = body(told[Endpoint.BIGQUERY])
     assert envelope["event"] == "cdn.failover"
@@ -47,6 +48,16 @@ def test_a_promotion_is_told_to_the_cdn_the_analytics_and_people() -> None:
     assert alert["severity"] == "warning"
     assert alert["description"] == f"Viewers of {CONTENT} go to the failover: 3 of 3 regions fail on the primary"
     assert body(told[Endpoint.AUDIT])["actor"] == "failover"
+
+
+def test_the_failover_is_warmed_for_a_content_that_goes_there() -> None:
+    warm_up = owed(*moved())[Endpoint.CDN_WARMUP]
+
+    assert (warm_up.topic, warm_up.content_id) == ("cdn.warmup", CONTENT)
+    assert body(warm_up) == {"manifestPath": None, "target": "failover"}
+    assert Endpoint.CDN_WARMUP not in owed(*moved(WHOLE))
+    back = owed(replace(moved()[1], version=3), replace(moved()[1], mode=Mode.RETURNING))
+    assert Endpoint.CDN_WARMUP not in back
 
 
 def test_the_whole_cdn_is_no_content() -> None:

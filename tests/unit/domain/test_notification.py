@@ -57,10 +57,9 @@ def test_a_channel_that_plays_is_told_to_everybody(channel: Channel) -> None:
     assert owed(ready(channel)) == [
         (Endpoint.CONTENT_CALLBACK, "stream.provisioned"),
         (Endpoint.GATEWAY_WARMUP, "stream.provisioned"),
-        (Endpoint.CDN_CONTROL, "cdn.warmup"),
+        (Endpoint.CDN_WARMUP, "cdn.warmup"),
         (Endpoint.OBSERVABILITY, "stream.provisioned"),
         (Endpoint.BIGQUERY, "stream.provisioned"),
-        (Endpoint.BIGQUERY, "cdn.warmup"),
     ]
 
 

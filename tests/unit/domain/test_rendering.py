@@ -99,6 +99,14 @@ def test_cdn_control(topic: str, facts: dict[str, Any], body: dict[str, Any]) ->
     assert render(Endpoint.CDN_CONTROL, topic, facts) == body
 
 
+def test_a_warm_up_says_which_manifest_it_was_to_be() -> None:
+    ready = render(Endpoint.CDN_WARMUP, "cdn.warmup", READY)
+    promoted = render(Endpoint.CDN_WARMUP, "cdn.warmup", {"target": "failover"})
+
+    assert ready == {"manifestPath": "/reels/sid-1/master.m3u8", "target": "primary"}
+    assert promoted == {"manifestPath": None, "target": "failover"}
+
+
 def test_observability() -> None:
     assert render(Endpoint.OBSERVABILITY, "stream.provisioned", READY) == {
         "event": "stream.provisioned",

@@ -1,15 +1,14 @@
 """Follow a signed manifest to a variant and a first segment, as a player would, and say what is wrong on the way."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from streaming_service.adapters.http import Request, Response, Transport
+from streaming_service.adapters.http import Response, Transport
 from streaming_service.adapters.ome.playlist import Multivariant, parse_multivariant
 from streaming_service.adapters.probing.playlists import max_age, parse_media
+from streaming_service.adapters.probing.way import Way, base_of, without_grant
 from streaming_service.application.ports import Clock
 from streaming_service.domain.hls import MediaPlaylist
 from streaming_service.domain.probe import ProbeVerdict
@@ -34,7 +33,6 @@ from streaming_service.errors import UpstreamUnavailable
 _LARGEST_SEGMENT = 64 * 1024 * 1024
 _LARGEST_PLAYLIST = 4 * 1024 * 1024
 _SHORTEST_WAIT = 0.2
-_PATH_GRANT = re.compile(r"/edge-cache-token=[^/]*")
 
 
 class HttpProber:
@@ -59,7 +57,7 @@ class HttpProber:
 
     def look(self, url: str, edge: str | None, playlist: MediaPlaylist) -> tuple[Look, bool]:
         """Remember how far a live playlist goes. Gives since when, and whether it went back."""
-        key = (_without_grant(url), edge)
+        key = (without_grant(url), edge)
         before = self._looks.pop(key, None)
         found = looked(before, playlist, self._monotonic())
         self._looks[key] = found
@@ -100,7 +98,7 @@ class _Walk:
         self._monotonic = monotonic
         self._journey = journey
         self._edge = edge
-        self._base = _base(journey.url)
+        self._way = Way(base_of(journey.url), journey.grant, journey.cookie, edge)
         self._status: int | None = None
         self._paused = 0.0
 
@@ -177,7 +175,9 @@ class _Walk:
         return fetched
 
     async def _fetch(self, url: str, what: str, timeout: float, limit: int, *, listed: bool = False) -> _Fetched:
-        request = self._request(url, timeout, limit)
+        request = self._way.request(url, timeout, limit)
+        if request is None:
+            raise _Wrong(ProbeVerdict.MALFORMED, "a playlist leads to another host")
         began = self._monotonic()
         try:
             answer = await self._transport.send(request)
@@ -191,42 +191,12 @@ class _Walk:
             raise _Wrong(verdict, f"{what} answers {answer.status}")
         return _Fetched(answer, self._monotonic() - began)
 
-    def _request(self, url: str, timeout: float, limit: int) -> Request:
-        """An answer must not choose our next host: everything lies where the manifest lies."""
-        if _base(url) != self._base:
-            raise _Wrong(ProbeVerdict.MALFORMED, "a playlist leads to another host")
-        address = url.partition("#")[0]
-        grant = self._journey.grant
-        if grant and grant not in address:  # some edges hand it on by themselves, others leave that to players
-            address = f"{address}{'&' if '?' in address else '?'}{grant}"
-        headers = {"cookie": self._journey.cookie} if self._journey.cookie else {}
-        if self._edge is None:
-            return Request("GET", address, headers, timeout=timeout, max_body=limit)
-        # As the region's viewers would: the CDN's name, in the handshake and in the request, and its certificate.
-        parts, place = urlsplit(url), self._edge + address.removeprefix(self._base)
-        name = parts.hostname if place.startswith("https:") else None
-        return Request("GET", place, {**headers, "host": parts.netloc}, timeout=timeout, max_body=limit, tls_name=name)
-
 
 def _variants(answer: Response, url: str) -> Sequence[tuple[str, int, int]]:
     manifest: Multivariant | None = parse_multivariant(_text(answer), url)
     if manifest is None or not manifest.variants:
         raise _Wrong(ProbeVerdict.MALFORMED, "the manifest is no multivariant playlist")
     return manifest.variants
-
-
-def _without_grant(url: str) -> str:
-    """The address that stays the same: grants, in the query or as a part of the path, change each second."""
-    return _PATH_GRANT.sub("", url.partition("?")[0])
-
-
-def _base(url: str) -> str:
-    """Scheme and host; empty when it has none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that are no IPv6 address
-        return ""
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _text(answer: Response) -> str:

@@ -51,6 +51,7 @@ from streaming_service.application.ports.store import (
     Store,
     Tried,
 )
+from streaming_service.application.ports.warming import Listed, WarmControl, Warmer, WarmMeter
 
 __all__ = [
     "LISTED_BYTES",
@@ -84,6 +85,7 @@ __all__ = [
     "Fleet",
     "IdempotencyStore",
     "LeaseStore",
+    "Listed",
     "ListedDeadLetter",
     "ManifestBucket",
     "MediaFacts",
@@ -106,4 +108,7 @@ __all__ = [
     "StreamFigures",
     "TokenService",
     "Tried",
+    "WarmControl",
+    "WarmMeter",
+    "Warmer",
 ]

@@ -11,8 +11,8 @@ from structlog.typing import FilteringBoundLogger
 from streaming_service.domain.guessing import Guesses, client_name
 from streaming_service.entrypoints.http.asgi import Headers
 from streaming_service.entrypoints.http.problems import Failure, retry_after
+from streaming_service.setting_values import parse_networks
 from streaming_service.settings import Settings
-from streaming_service.settings_values import parse_networks
 
 _FORWARDED = b"x-forwarded-for"
 

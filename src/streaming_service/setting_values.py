@@ -1,14 +1,16 @@
-"""What some settings hold, parsed: a value that is wrong gets a sentence."""
+"""The values of settings: how texts become what they stand for."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from streaming_service.errors import InvalidInput
 
 
-def parse_local_mounts(text: str) -> dict[str, Path]:
-    """`gs://bucket=/folder,…` as bucket → folder. Raises ValueError with a sentence."""
+def local_mounts_of(text: str) -> dict[str, Path]:
+    """`gs://bucket=/folder,…` to bucket → folder. Raises ValueError with a sentence."""
     mounts: dict[str, Path] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         uri, _, folder = entry.partition("=")
@@ -19,7 +21,7 @@ def parse_local_mounts(text: str) -> dict[str, Path]:
 
 
 def valid(value: str, parse: Callable[[str], object]) -> str:
-    """The value, when `parse` takes it. Raises ValueError with the sentence of its InvalidInput."""
+    """The text itself, when the domain can parse it. Raises ValueError with the domain's reason."""
     try:
         parse(value)
     except InvalidInput as error:
@@ -34,3 +36,8 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(entry) for entry in entries)
     except ValueError as error:
         raise ValueError(f"must be networks such as 10.0.0.0/8, comma separated: {error}") from error
+
+
+def revealed(secret: SecretStr | None) -> str:
+    """The secret itself, empty when there is none."""
+    return secret.get_secret_value() if secret else ""
