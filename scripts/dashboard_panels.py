@@ -161,7 +161,7 @@ DASHBOARDS = (
             graph(
                 "Provisioning attempts",
                 "cpm",
-                "A minute. `retry` is an attempt that is made again, `failed` was the last one.",
+                "A minute. `playable`: on OME, while its copy is made. `retry` comes again, `failed` was the last.",
                 Line("60 * sum by (result) (rate(streaming_provisioning_total[$__rate_interval]))", "{{result}}"),
             ),
             graph(
@@ -198,6 +198,12 @@ DASHBOARDS = (
                 "Of the freshest that any process has. It grows while the API does not answer.",
                 Line("min by (origin) (streaming_ome_stats_age_seconds)", "{{origin}}"),
                 limits=(120.0,),
+            ),
+            graph(
+                "OME answers",
+                "short",
+                "1 while the origin told its figures the last time it was asked.",
+                Line("max by (origin) (streaming_ome_up)", "{{origin}}"),
             ),
             graph(
                 "Webhooks from OME",

@@ -144,7 +144,10 @@ class Metrics:
         self.manifest = ManifestMeter()
         registry.register(self.manifest)
         self._provisioning = Counter(
-            "streaming_provisioning", "Provisioning attempts by result.", ["result"], registry=registry
+            "streaming_provisioning",
+            "What came of provisioning: playable (on OME, its copy is being made), ready, retry, failed.",
+            ["result"],
+            registry=registry,
         )
         self._provisioning_seconds = Histogram(
             "streaming_provisioning_seconds",
@@ -154,7 +157,7 @@ class Metrics:
         )
         self._uploads = Counter("streaming_upload_events", "Upload events by result.", ["result"], registry=registry)
         # A counter that appears with its first event has not increased: alerts would miss that one.
-        for result in ("ready", "retry", "failed"):
+        for result in ("playable", "ready", "retry", "failed"):
             self._provisioning.labels(result)
         introspections = IntrospectionMeter()
         registry.register(introspections)

@@ -270,9 +270,12 @@ class Provisioning:
         now = self._clock.now()
         moved = channel.playable(now, drain_after=timedelta(seconds=self._policy.drain_after), seen=seen)
         if moved.serving != seen:
-            return await self._commit(change(moved, "playable", cause))
+            written = await self._commit(change(moved, "playable", cause))
+            if not seen.short:
+                self._measure("playable", channel, now)
+            return written
         written = await self._commit(change(moved, "playable", cause, self._ready_notifications(moved, seen, cause)))
-        self._note_ready(channel, now)
+        self._measure("ready", channel, now)
         log.info("channel plays", content_id=channel.content_id, stream=seen.stream, origin=seen.origin)
         return written
 
@@ -300,14 +303,16 @@ class Provisioning:
         owed = self._ready_notifications(moved, serving, cause) if serving else ()
         written = await self._commit(change(moved, "published", cause, owed))
         if channel.building:
-            self._note_ready(channel, now)
+            # How long an upload takes to play was noted when it did; afterwards it takes as long as it lasts.
+            self._measure("ready", channel, now, timed=channel.building.short)
         log.info("copy published", content_id=channel.content_id, reason=moved.phase_reason)
         return written
 
-    def _note_ready(self, channel: Channel, now: datetime) -> None:
+    def _measure(self, result: str, channel: Channel, now: datetime, *, timed: bool = True) -> None:
         # A stream that was lost and made again says nothing about how long an upload takes.
         first = channel.ready_at is None or channel.ready_at < channel.last_provisioned_at
-        self._meter.provisioned("ready", (now - channel.last_provisioned_at).total_seconds() if first else None)
+        seconds = (now - channel.last_provisioned_at).total_seconds()
+        self._meter.provisioned(result, seconds if first and timed else None)
 
     async def _announce(self, channel: Channel, placement: Placement, cause: Cause) -> Channel:
         """A replay of something that is in place: look before telling the platform again."""

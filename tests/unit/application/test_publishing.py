@@ -78,10 +78,13 @@ async def test_a_series_is_ready_when_its_copy_is_published(world: World) -> Non
     channel = await world.channel()
     assert (channel.status, channel.phase, channel.serving) == (Status.PROVISIONING, Phase.PLAYABLE, None)
     assert paths(world) == []
+    assert world.meter.counts["provisioned playable"] == 1
+    assert world.meter.seconds == [pytest.approx(1.0, abs=0.6)], "until it plays, not until its copy is there"
 
     await world.settle(within=20)
     channel = await world.channel()
     assert (channel.status, channel.phase) == (Status.READY, Phase.PUBLISHED)
+    assert world.meter.seconds[1:] == [None]
     assert [path.startswith("/vod/series/") for path in paths(world)] == [True]
     assert world.meter.counts["provisioned ready"] == 1
 
