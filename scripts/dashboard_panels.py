@@ -122,6 +122,13 @@ DASHBOARDS = (
                 "`cached` asks nobody; `failed`: there was no answer; `stale`: a cached one stood in for it.",
                 Line("sum by (result) (rate(streaming_introspection_total[$__rate_interval]))", "{{result}}"),
             ),
+            graph(
+                "Contents known, and followed",
+                "short",
+                "What an API can sign at once. Followed 0: it is not told of changes and reads every second.",
+                Line("max(streaming_titles)", "contents"),
+                Line("min(streaming_titles_followed)", "followed"),
+            ),
             burn("manifest_errors", 0.001, "Budget of 5xx", "99.9 % of manifest requests without a 5xx."),
             burn("manifest_slow", 0.01, "Budget of slow requests", "99 % of manifest requests within 25 ms."),
         ],

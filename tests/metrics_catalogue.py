@@ -31,6 +31,7 @@ def everything() -> Metrics:
     metrics.outbox({"bigquery": 1}, 1.0)
     metrics.dead_letters(1)
     metrics.watch_breaker("auth", lambda: 0)
+    metrics.watch_titles(lambda: 1, lambda: True)
     metrics.watch_stream(lambda: 2)
     metrics.watch_failover(lambda: 0.0, lambda: {"promoted": 0, "returning": 0})
     metrics.stream_reopened("silent")
