@@ -272,7 +272,8 @@ DASHBOARDS = (
                 "percentunit",
                 "Half of the regions, and viewers are sent to the failover.",
                 Line(
-                    'sum by (region) (rate(streaming_probe_total{target="primary",verdict!~"ok|unknown"}[10m])) '
+                    '(sum by (region) (rate(streaming_probe_total{target="primary",verdict!~"ok|unknown"}[10m])) '
+                    'or 0 * sum by (region) (rate(streaming_probe_total{target="primary"}[10m]))) '
                     '/ sum by (region) (rate(streaming_probe_total{target="primary",verdict!="unknown"}[10m]))',
                     "{{region}}",
                 ),
