@@ -10,7 +10,7 @@ TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench bench-scale fuzz chaos soak outage \
-	rolling build lock clean run-environment environment
+	rolling rotation build lock clean run-environment environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ outage: environment ## the store gone under load, then a stop under load: CHAOS_
 
 rolling: environment ## exchange every process under load: CHAOS_ARGS="--old CHECKOUT" for another release's
 	$(BIN)/python -m chaos.rolling $(CHAOS_ARGS)
+
+rotation: environment ## rotate service token, CDN key and webhook secret under load
+	$(BIN)/python -m chaos.rotation
 
 build: environment ## wheel and sdist in dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

@@ -204,7 +204,7 @@ def main() -> int:
         with TemporaryDirectory(prefix="outage-") as folder:
             figures = uvloop.run(measure(Path(folder), 6.0 if options.quick else options.seconds))
     except (ComponentMissing, TimeoutError) as problem:
-        print(problem or "the service did not come up", file=sys.stderr)
+        print(str(problem) or "the service did not come up", file=sys.stderr)
         return 2
     report(figures)
     return 0 if all(figure.met for figure in figures) else 1

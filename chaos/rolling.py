@@ -8,8 +8,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,6 +35,7 @@ class Release:
     """Starts processes of one release over the same everything; `folder` is its checkout, None: this one."""
 
     def __init__(self, env: Mapping[str, str], folder: Path | None, log: Path) -> None:
+        """`log` takes what the processes print."""
         ours = os.pathsep.join(filter(None, sys.path))
         self._env = {**env, "PYTHONPATH": ours if folder is None else str(folder / "src")}
         self._log = log
@@ -44,11 +45,15 @@ class Release:
         with self._log.open("ab") as output:
             return await start(env, _CLI, *arguments, stdout=output, stderr=output)
 
+    def said(self) -> str:
+        """The last that was printed."""
+        return self._log.read_text(errors="replace")[-1000:]
+
     async def migrate(self) -> None:
         """Raises RuntimeError when it does not work."""
         process = await self.start("db", "migrate")
         if await process.wait():
-            raise RuntimeError(f"db migrate ended with {process.returncode}: see {self._log}")
+            raise RuntimeError(f"db migrate ended with {process.returncode}: {self.said()}")
 
 
 class Installation:
@@ -60,17 +65,34 @@ class Installation:
         self.codes: list[int] = []
 
     async def add_api(self, release: Release) -> None:
-        """Returns when the balancer sends it requests. Raises TimeoutError."""
+        """Returns when the balancer sends it requests. Raises TimeoutError, or RuntimeError when it does not start."""
         port = free_port()
         target = f"http://127.0.0.1:{port}"
-        self.processes.append((target, await release.start("serve", port=port)))
+        process = await release.start("serve", port=port)
+        self.processes.append((target, process))
         self.balancer.targets.add(target)
         async with asyncio.timeout(_PATIENCE):
             while target not in self.balancer.ready:
+                if process.returncode is not None:
+                    raise RuntimeError(f"an API ended with {process.returncode}: {release.said()}")
                 await asyncio.sleep(0.05)
 
     async def add_worker(self, release: Release) -> None:
         self.processes.append((None, await release.start("worker")))
+
+    async def install(self, release: Release) -> None:
+        """All of them, for the first time."""
+        for _ in range(_APIS):
+            await self.add_api(release)
+        await self.add_worker(release)
+
+    async def exchange(self, release: Release) -> None:
+        """Each for one of this release, the new one first."""
+        for _ in range(_APIS):
+            await self.add_api(release)
+            await self.remove_oldest()
+        await self.add_worker(release)
+        await self.remove_oldest()
 
     async def remove_oldest(self) -> None:
         """As an orchestrator does: it is told to stop, and the balancer finds out by itself."""
@@ -102,11 +124,12 @@ async def measure(folder: Path, rounds: int, old: Path | None = None) -> list[Fi
         installation, crowd = Installation(balancer), Crowd(session, balancer)
         looking = asyncio.create_task(balancer.look())
         try:
-            for _ in range(_APIS):
-                await installation.add_api(before)
-            await installation.add_worker(before)
-            await _roll(installation, crowd, after, rounds)
-            figures = await _figures(crowd, installation, env["POSTGRES_DSN"])
+            await installation.install(before)
+            async with loaded(crowd):
+                await after.migrate()
+                for _ in range(rounds):
+                    await installation.exchange(after)
+            figures = await counted("rolling", crowd, installation, env["POSTGRES_DSN"])
         finally:
             looking.cancel()
             await installation.end()
@@ -121,21 +144,19 @@ def _own_database(around: Surroundings) -> str:
     return around.env["POSTGRES_DSN"].rpartition("/")[0] + "/rolling"
 
 
-async def _roll(installation: Installation, crowd: Crowd, after: Release, rounds: int) -> None:
+@asynccontextmanager
+async def loaded(crowd: Crowd) -> AsyncGenerator[None]:
+    """Viewers and a sender of uploads go on while the context is open."""
     contents = await _shown(crowd)
     load = [asyncio.create_task(crowd.view(contents, number)) for number in range(_VIEWERS)]
     load.append(asyncio.create_task(crowd.upload()))
     await asyncio.sleep(1)
-    await after.migrate()
-    for _ in range(rounds):
-        for _ in range(_APIS):
-            await installation.add_api(after)
-            await installation.remove_oldest()
-        await installation.add_worker(after)
-        await installation.remove_oldest()
-    await asyncio.sleep(1)
-    crowd.stopped = True
-    await asyncio.gather(*load)
+    try:
+        yield
+        await asyncio.sleep(1)
+    finally:
+        crowd.stopped = True
+        await asyncio.gather(*load)
 
 
 async def _shown(crowd: Crowd) -> list[str]:
@@ -149,7 +170,8 @@ async def _shown(crowd: Crowd) -> list[str]:
     return crowd.accepted[:_CONTENTS]
 
 
-async def _figures(crowd: Crowd, installation: Installation, dsn: str) -> list[Figure]:
+async def counted(name: str, crowd: Crowd, installation: Installation, dsn: str) -> list[Figure]:
+    """What came of it, once every upload that was accepted has had a minute."""
     store = await SqlStore.open(dsn)
     waiting = set(crowd.accepted)
     with suppress(TimeoutError):
@@ -159,11 +181,11 @@ async def _figures(crowd: Crowd, installation: Installation, dsn: str) -> list[F
     await store.close()
     note(f"answers: {dict(sorted(crowd.answers.items()))}")
     return [
-        Figure("rolling_requests_answered", crowd.answers["manifest 200"], 1000, at_least=True),
-        Figure("rolling_requests_failed", crowd.failed, 0, at_least=False),
-        Figure("rolling_uploads_accepted", len(crowd.accepted), _CONTENTS + 5, at_least=True),
-        Figure("rolling_uploads_not_playing", len(waiting), 0, at_least=False),
-        Figure("rolling_processes_ended_badly", sum(map(bool, installation.codes)), 0, at_least=False),
+        Figure(f"{name}_requests_answered", crowd.answers["manifest 200"], 1000, at_least=True),
+        Figure(f"{name}_requests_failed", crowd.failed, 0, at_least=False),
+        Figure(f"{name}_uploads_accepted", len(crowd.accepted), _CONTENTS + 5, at_least=True),
+        Figure(f"{name}_uploads_not_playing", len(waiting), 0, at_least=False),
+        Figure(f"{name}_processes_ended_badly", sum(map(bool, installation.codes)), 0, at_least=False),
     ]
 
 
@@ -182,7 +204,7 @@ def main() -> int:
         with TemporaryDirectory(prefix="rolling-") as folder:
             figures = uvloop.run(measure(Path(folder), 1 if options.quick else options.rounds, options.old))
     except (ComponentMissing, TimeoutError, RuntimeError) as problem:
-        print(problem or "something did not get ready", file=sys.stderr)
+        print(str(problem) or "something did not get ready", file=sys.stderr)
         return 2
     report(figures)
     return 0 if all(figure.met for figure in figures) else 1

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,14 @@ from chaos.soak_world import SERVICE_TOKEN, VIEWERS
 _LOOK_SECONDS = 0.1
 _PATIENCE = 30.0
 _PAUSE_BETWEEN_UPLOADS = 0.25
-_SERVICE = {"authorization": f"Bearer {SERVICE_TOKEN}"}
+
+Check = Callable[[bytes], str | None]
+"""What is wrong with the body of a manifest answer, if anything."""
+
+
+def no_check(_body: bytes) -> str | None:
+    """The status says enough."""
+    return None
 
 
 class Balancer:
@@ -50,9 +58,14 @@ class Balancer:
 
 
 class Crowd:
-    """Everybody outside. Every answer is counted; whatever is none, or says that something went wrong, is told."""
+    """Everybody outside. Every answer is counted; whatever is none, or says that something went wrong, is told.
+
+    `token` is what senders of uploads show, `check` looks at each manifest answer.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, balancer: Balancer) -> None:
+        self.token = SERVICE_TOKEN
+        self.check: Check = no_check
         self.accepted: list[str] = []
         self.answers: Counter[str] = Counter()
         self.failed = 0
@@ -75,7 +88,8 @@ class Crowd:
             "contentType": "REEL",
             "durationSeconds": 8,
         }
-        if await self._ask("upload", "POST", "/v1/admin/streams/register", _SERVICE, {202}, body) == 202:
+        token = {"authorization": f"Bearer {self.token}"}
+        if await self._ask("upload", "POST", "/v1/admin/streams/register", token, {202}, body) == 202:
             self.accepted.append(content_id)
 
     async def view(self, contents: list[str], first: int) -> None:
@@ -97,7 +111,7 @@ class Crowd:
             target = self._balancer.next()
             async with asyncio.timeout(_PATIENCE):
                 async with self._session.request(method, target + path, headers=headers, json=body) as answer:
-                    await answer.read()
+                    said = await answer.read()
         except (aiohttp.ClientError, TimeoutError, LookupError) as error:
             self.failed += 1
             self.answers[f"{what}: {type(error).__name__}"] += 1
@@ -107,4 +121,7 @@ class Crowd:
         if answer.status not in right:
             self.failed += 1
             note(f"{what}: {answer.status}")
+        elif what == "manifest" and answer.status == 200 and (wrong := self.check(said)):
+            self.failed += 1
+            note(f"{what}: {wrong}")
         return answer.status

@@ -41,3 +41,8 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def revealed(secret: SecretStr | None) -> str:
     """The secret itself, empty when there is none."""
     return secret.get_secret_value() if secret else ""
+
+
+def each_of(secret: SecretStr | None) -> tuple[str, ...]:
+    """Secrets that are separated by commas, because one is being rotated; none when there is none."""
+    return tuple(item for item in map(str.strip, revealed(secret).split(",")) if item)

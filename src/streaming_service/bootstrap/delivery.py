@@ -22,7 +22,8 @@ from streaming_service.context import correlation_id
 from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.scheme import Signer
-from streaming_service.settings import Settings, revealed
+from streaming_service.setting_values import each_of
+from streaming_service.settings import Settings
 
 _LONGEST_TERM_S = 15.0
 
@@ -49,12 +50,11 @@ def wire_delivery(
     issuer = ManifestIssuer(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
-    secret = revealed(settings.webhook_signing_secret) or None
     http = HttpCourier(
         transport,
         routes(settings),
         clock=clock,
-        secrets=(secret,) if secret else (),
+        secrets=each_of(settings.webhook_signing_secret),
         timeout=settings.webhook_timeout_ms / 1000,
         context=context_headers,
     )

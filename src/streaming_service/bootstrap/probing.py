@@ -20,7 +20,8 @@ from streaming_service.domain.notification import Notifier
 from streaming_service.domain.probe import Target
 from streaming_service.domain.probe_region import parse_regions
 from streaming_service.domain.signing.scheme import Signer
-from streaming_service.settings import Settings, revealed
+from streaming_service.setting_values import each_of
+from streaming_service.settings import Settings
 from streaming_service.telemetry import Metrics
 
 # A probe takes four requests, one after the other, and one patient look at a playlist more.
@@ -128,5 +129,4 @@ def _plan(settings: Settings, notifier: Notifier) -> ProbePlan:
 
 def sealer_of(settings: Settings) -> Sealer:
     """What the service and its agents sign with."""
-    offered = revealed(settings.probe_agent_secret).split(",")
-    return Sealer([secret for secret in map(str.strip, offered) if secret], "PROBE_AGENT_SECRET")
+    return Sealer(each_of(settings.probe_agent_secret), "PROBE_AGENT_SECRET")

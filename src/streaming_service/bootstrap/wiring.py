@@ -61,6 +61,7 @@ from streaming_service.bootstrap.service import Service
 from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.domain.signing.keyring import cache_key
+from streaming_service.setting_values import each_of
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
 
@@ -348,8 +349,7 @@ class _Wiring:
         )
 
     def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:
-        offered = revealed(self.settings.ome_webhook_secret).split(",")
-        secrets = tuple(secret.strip() for secret in offered if secret.strip())
+        secrets = each_of(self.settings.ome_webhook_secret)
         if not secrets:
             return None
         policy = hook_policy(self.settings, self.specs, self.notifier)

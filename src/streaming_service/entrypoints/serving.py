@@ -18,6 +18,7 @@ from streaming_service.entrypoints.http.server import HttpServer
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.entrypoints.worker import handle_upload_event
 from streaming_service.errors import StoreUnavailable, StreamingServiceError
+from streaming_service.setting_values import each_of
 
 _REFRESH_SECONDS = 2.0
 _SETTLE_SECONDS = 2.0
@@ -110,7 +111,6 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
             if not len(service.playback.titles):
                 raise
 
-    tokens = settings.service_auth_token.get_secret_value() if settings.service_auth_token else ""
     return ApiContext(
         playback=service.playback,
         administration=service.administration,
@@ -129,7 +129,7 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
             cdn_base_url=settings.cdn_base_url or "",
             bucket=settings.gcs_manifest_bucket,
         ),
-        service_tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
+        service_tokens=each_of(settings.service_auth_token),
         metrics_token=settings.metrics_access_token.get_secret_value() if settings.metrics_access_token else None,
         body_limit=settings.http_body_limit,
         openapi=settings.app_env != "production" if settings.openapi_enabled is None else settings.openapi_enabled,
