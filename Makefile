@@ -10,7 +10,7 @@ TESTS := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-contract test-integration test-acceptance lint format typecheck bench bench-scale fuzz chaos soak outage \
-	rolling rotation build lock clean run-environment environment
+	rolling rotation planted build lock clean run-environment environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ rolling: environment ## exchange every process under load: CHAOS_ARGS="--old CHE
 
 rotation: environment ## rotate service token, CDN key and webhook secret under load
 	$(BIN)/python -m chaos.rotation
+
+planted: environment ## search everything that leaves the service for planted secrets
+	$(BIN)/python -m chaos.planted
 
 build: environment ## wheel and sdist in dist/
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

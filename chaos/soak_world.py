@@ -104,14 +104,14 @@ class Surroundings(NamedTuple):
 
 
 @asynccontextmanager
-async def surroundings(folder: Path) -> AsyncGenerator[Surroundings]:
-    """Started, everything passing, the store migrated."""
+async def surroundings(folder: Path, ome_token: str = "ome-key:ome-secret") -> AsyncGenerator[Surroundings]:  # noqa: S107
+    """Started, everything passing, the store migrated. `ome_token` is what OME wants to be shown."""
     async with AsyncExitStack() as stack:
         postgres = await asyncio.to_thread(EmbeddedPostgres().__enter__)
         stack.callback(postgres.__exit__, None, None, None)
         dsn = postgres.create_database("soak")
         await asyncio.to_thread(migrate.upgrade, dsn)
-        ome = await stack.enter_async_context(_ome(folder))
+        ome = await stack.enter_async_context(_ome(folder, ome_token))
         platform = await stack.enter_async_context(StandInPlatform())
         known = platform.tokens.introspect("viewer-demo")
         for number in range(VIEWERS):
@@ -135,7 +135,7 @@ async def soak_world(folder: Path) -> AsyncGenerator[SoakWorld]:
             await child.stop()
 
 
-def _ome(folder: Path) -> StandInOme:
+def _ome(folder: Path, token: str) -> StandInOme:
     media = folder / "media"
     media.mkdir()
     return StandInOme(
@@ -144,6 +144,7 @@ def _ome(folder: Path) -> StandInOme:
         applications={name: parse_ladder(_LADDER) for name in ("reels", "series")},
         timing=Timing.instant(),
         packager=SyntheticPackager(),
+        access_token=token,
     )
 
 

@@ -52,6 +52,10 @@ class Inbox:
         self._counts: dict[str, int] = {}
         self._news = asyncio.Event()
 
+    def everything(self) -> tuple[Received, ...]:
+        """What is kept of all paths."""
+        return tuple(item for kept in self._kept.values() for item in kept)
+
     def add(self, received: Received) -> None:
         """Keep it, and wake whoever waits."""
         self._kept.setdefault(received.path, deque(maxlen=_KEPT)).append(received)
