@@ -168,7 +168,10 @@ def _keys_in(shown: str) -> list[str]:
 
 
 async def measure(folder: Path, modes: Sequence[Mode] = _MODES) -> list[Figure]:
-    """`modes` are how everything around it breaks meanwhile. Raises ComponentMissing, or TimeoutError when something does not get ready."""
+    """`modes` are how everything around it breaks meanwhile.
+
+    Raises ComponentMissing, or TimeoutError when something does not get ready.
+    """
     secrets = planted()
     search = Search(secrets)
     async with surroundings(folder, "planted-ome-key:planted-ome-secret") as around:
