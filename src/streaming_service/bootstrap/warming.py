@@ -20,6 +20,8 @@ from streaming_service.settings import Settings
 
 # The grant has to outlive the slowest warm-up, and a CDN control service that fetches a little later.
 _SHORTEST_GRANT = 120
+# Seconds for one content: a process that is to stop finishes what it delivers.
+_LONGEST = 15.0
 # Contents that are warmed side by side in one process.
 SIDE_BY_SIDE = 4
 
@@ -66,5 +68,5 @@ def _plan(settings: Settings) -> WarmPlan:
         segments=settings.cdn_warmup_segments,
         timeout=settings.cdn_warmup_timeout_ms / 1000,
         # The claim on what is owed must not run out under it: another process would begin again.
-        seconds=settings.lease_seconds / 2,
+        seconds=min(settings.lease_seconds / 2, _LONGEST),
     )
