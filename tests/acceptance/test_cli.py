@@ -73,7 +73,7 @@ async def test_migrate_makes_the_store_usable_and_may_be_repeated(tmp_path: Path
 
 async def test_the_schema_is_shown_migrated_step_by_step_and_never_taken_back(tmp_path: Path) -> None:
     code, output = await run(tmp_path, "db", "status")
-    assert (code, "no tables yet" in output, output.count("to be applied: 000")) == (0, True, 5)
+    assert (code, "no tables yet" in output, output.count("to be applied: 000")) == (0, True, 6)
 
     code, output = await run(tmp_path, "db", "migrate")
     assert (code, output.count("applied 000")) == (0, 5)

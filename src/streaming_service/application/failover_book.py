@@ -10,6 +10,7 @@ from streaming_service.application.ports import ChannelStore, Clock, FailoverSto
 from streaming_service.domain.failover import WHOLE, Mode, Standing, new_standing
 from streaming_service.domain.failover_notices import EVERYTHING, FailoverNotices
 from streaming_service.domain.notification import Cause, Notification
+from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,12 @@ class FailoverBook:
         if channel is None or channel.serving is None:
             return None, None
         return f"{channel.serving.path}*", channel.spec.ingest_region
+
+    async def is_gone(self, content_id: str) -> bool:
+        """Nobody watches it any more: it is retired, or was never known. One that is without a stream for a moment,
+        because its origin died, is not gone."""
+        channel = await self._store.get(content_id)
+        return channel is None or channel.status is Status.RETIRED
 
     async def write(
         self,
