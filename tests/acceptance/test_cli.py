@@ -76,7 +76,7 @@ async def test_the_schema_is_shown_migrated_step_by_step_and_never_taken_back(tm
     assert (code, "no tables yet" in output, output.count("to be applied: 000")) == (0, True, 6)
 
     code, output = await run(tmp_path, "db", "migrate")
-    assert (code, output.count("applied 000")) == (0, 5)
+    assert (code, output.count("applied 000")) == (0, 6)
     assert "nothing to do" in (await run(tmp_path, "db", "status"))[1]
 
     code, output = await run(tmp_path, "db", "downgrade")
