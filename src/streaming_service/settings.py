@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasGenerator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.probe_region import parse_regions
@@ -14,9 +14,10 @@ from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, pars
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
 from streaming_service.errors import InvalidInput
+from streaming_service.tracing_settings import TracingSettings
 
 
-class Settings(BaseModel):
+class Settings(TracingSettings):
     """The process's configuration. Names on the outside are these in upper case."""
 
     model_config = ConfigDict(

@@ -22,6 +22,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from streaming_service.context import correlation_id
 from streaming_service.domain.statistics import OriginReading
 from streaming_service.telemetry_ome import OmeCollector
+from streaming_service.tracing import current
 
 LATENCY_BUCKETS_MS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0)
 INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
@@ -39,6 +40,7 @@ def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation_id,
+        _add_trace,
         structlog.processors.StackInfoRenderer(),
     ]
     # Without the values of local variables, which structlog shows by default: they hold tokens and secrets.
@@ -72,6 +74,14 @@ def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = 
 def _add_correlation_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if current := correlation_id.get():
         event.setdefault("correlation_id", current)
+    return event
+
+
+def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    span = current()
+    if span is not None and span.telling:
+        event.setdefault("trace_id", span.context.trace_id)
+        event.setdefault("span_id", span.context.span_id)
     return event
 
 
@@ -219,6 +229,7 @@ class Metrics:
             ["region", "target", "verdict"],
             registry=registry,
         )
+        self._spans: Counter | None = None
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -302,6 +313,20 @@ class Metrics:
             gauge.clear()
             for origin, value in values.items():
                 gauge.labels(origin).set(value)
+
+    def trace(self) -> None:
+        """Spans are made. Only a process that is traced has this counter."""
+        self._spans = Counter(
+            "streaming_trace_spans",
+            "Spans by what became of them: exported, dropped (the queue was full), failed (the receiver refused).",
+            ["result"],
+            registry=self.registry,
+        )
+
+    def spans(self, result: str, count: int) -> None:
+        """Called by every thread that ends a span, and by the one that sends them."""
+        if self._spans:
+            self._spans.labels(result).inc(count)
 
     def statistics(self, readings: Sequence[OriginReading]) -> None:
         self._ome.show(readings)

@@ -36,7 +36,7 @@ class HttpCourier:
 
     secrets   each signs, so that a receiver can move from one to the next (`whsec_` and base64); empty: unsigned
     timeout   seconds for a whole delivery (the standard recommends 15 to 30)
-    context   headers of the job at hand, such as `traceparent`; the notification's own correlation id wins
+    context   headers of the job at hand; the notification's own correlation id wins
     """
 
     def __init__(
@@ -65,7 +65,9 @@ class HttpCourier:
         data = msgspec.json.encode(body)
         headers = self._headers(route, notification, data, self._clock.now())
         try:
-            response = await self._transport.send(Request("POST", url, headers, data, timeout=self._timeout))
+            response = await self._transport.send(
+                Request("POST", url, headers, data, timeout=self._timeout, peer=notification.endpoint)
+            )
         except UpstreamUnavailable as error:
             return Receipt(False, None, str(error))
         return Receipt(

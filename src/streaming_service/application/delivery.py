@@ -25,6 +25,8 @@ from streaming_service.application.ports import (
     Tried,
 )
 from streaming_service.domain.notification import Endpoint, Notification, next_attempt
+from streaming_service.domain.trace import Begun, lineage
+from streaming_service.tracing import NO_TRACER, Kind, Tracer, active
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,7 @@ class DeliveryLoop:
         lease: timedelta,
         poll_interval: float,
         leads: Mapping[Endpoint, Callable[[], Awaitable[bool]]] | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._courier = courier
         self._render = render
@@ -64,6 +67,7 @@ class DeliveryLoop:
         self._meter = meter
         self._bell = bell
         self._poll_interval = poll_interval
+        self._tracer = tracer
         self._lanes = {
             endpoint: Lane(
                 endpoint,
@@ -91,6 +95,28 @@ class DeliveryLoop:
 
     async def attempt(self, delivery: Delivery) -> Sent:
         """One try, not written down yet."""
+        notification = delivery.notification
+        made = Begun(notification.trace, notification.occurred_at) if notification.trace else None
+        with active(
+            self._tracer.begin(
+                f"deliver {notification.endpoint}",
+                Kind.INTERNAL,
+                lineage(made, self._clock.now()),
+                {
+                    "streaming.content_id": notification.content_id,
+                    "streaming.event": notification.topic,
+                    "streaming.delivery.id": notification.id,
+                    "streaming.delivery.tries": delivery.tries,
+                },
+            )
+        ) as span:
+            sent = await self._attempt(delivery)
+            span.note({"streaming.delivery.state": sent.tried.state})
+            if sent.tried.state is not DeliveryState.DELIVERED:
+                span.failed(str(sent.tried.attempt.status or "no answer"))
+            return sent
+
+    async def _attempt(self, delivery: Delivery) -> Sent:
         notification = delivery.notification
         began = self._clock.now()
         try:

@@ -21,6 +21,7 @@ from streaming_service.domain.notification import Endpoint, Notifier
 from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.settings import Settings, revealed
+from streaming_service.tracing import Tracer
 
 _LONGEST_TERM_S = 15.0
 
@@ -37,6 +38,7 @@ def wire_delivery(
     clock: SharedClock,
     bell: Bell,
     owner: str,
+    tracer: Tracer,
 ) -> DeliveryLoop:
     """Receivers are reached through `transport`, the audit log through `audit`."""
     issuer = ManifestIssuer(
@@ -71,10 +73,11 @@ def wire_delivery(
         concurrency=settings.delivery_concurrency,
         lease=timedelta(seconds=settings.lease_seconds),
         poll_interval=settings.poll_interval_ms / 1000,
+        tracer=tracer,
     )
 
 
 def context_headers() -> Mapping[str, str]:
-    """What every outgoing call carries of the request or job at hand."""
+    """What every outgoing call carries of the request or job at hand; its trace, the transport adds."""
     current = correlation_id.get()
     return {"x-correlation-id": current} if current else {}

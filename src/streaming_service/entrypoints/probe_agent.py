@@ -44,6 +44,7 @@ async def serve_probe_agent(process: AgentProcess) -> AsyncGenerator[HttpServer]
         check_ready=_is_ready,
         version=__version__,
         agent=process.agent,
+        tracer=process.tracer,
     )
     server = HttpServer(
         build_agent_app(context),

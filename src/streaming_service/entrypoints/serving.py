@@ -102,4 +102,6 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         scraped=service.scraped,
         hooks=service.hooks,
         push_tokens=service.push_tokens,
+        tracer=service.tracer,
+        traced_share=settings.tracing_manifest_ratio,
     )

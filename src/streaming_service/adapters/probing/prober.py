@@ -201,11 +201,12 @@ class _Walk:
             address = f"{address}{'&' if '?' in address else '?'}{grant}"
         headers = {"cookie": self._journey.cookie} if self._journey.cookie else {}
         if self._edge is None:
-            return Request("GET", address, headers, timeout=timeout, max_body=limit)
+            return Request("GET", address, headers, timeout=timeout, max_body=limit, peer="cdn")
         # As the region's viewers would: the CDN's name, in the handshake and in the request, and its certificate.
         parts, place = urlsplit(url), self._edge + address.removeprefix(self._base)
         name = parts.hostname if place.startswith("https:") else None
-        return Request("GET", place, {**headers, "host": parts.netloc}, timeout=timeout, max_body=limit, tls_name=name)
+        own = {**headers, "host": parts.netloc}
+        return Request("GET", place, own, timeout=timeout, max_body=limit, tls_name=name, peer="cdn")
 
 
 def _variants(answer: Response, url: str) -> Sequence[tuple[str, int, int]]:

@@ -76,7 +76,9 @@ class RegionalProber:
         question_id, body = str(uuid4()), msgspec.json.encode(journey)
         headers = {"content-type": "application/json", **self._sealer.headers(question_id, body, self._clock.now())}
         timeout = longest_journey(journey.timeout, patient=journey.patient) + _PATIENCE
-        request = Request("POST", f"{agent}{PATH}", headers, body, timeout=timeout, max_body=LARGEST_ANSWER)
+        request = Request(
+            "POST", f"{agent}{PATH}", headers, body, timeout=timeout, max_body=LARGEST_ANSWER, peer="probe-agent"
+        )
         response = await self._transport.send(request)
         if response.status != 200:
             raise UpstreamUnavailable(f"agent of {region}", f"answers {response.status}", status=response.status)
