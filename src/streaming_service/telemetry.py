@@ -20,6 +20,7 @@ from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
 from streaming_service.context import correlation_id
+from streaming_service.domain.latency import Counts
 from streaming_service.domain.statistics import OriginReading
 from streaming_service.telemetry_ome import OmeCollector
 from streaming_service.tracing import current
@@ -98,6 +99,10 @@ class ManifestMeter:
         self._results[result] = self._results.get(result, 0) + 1
         self._buckets[bisect_left(LATENCY_BUCKETS_MS, milliseconds)] += 1
         self._sum += milliseconds
+
+    def counts(self) -> Counts:
+        """What there is so far."""
+        return Counts(LATENCY_BUCKETS_MS, tuple(self._buckets), self._sum, dict(self._results))
 
     def collect(self) -> Iterable[Metric]:
         requests = CounterMetricFamily("streaming_manifest_requests", "Manifest requests by result.", labels=["result"])

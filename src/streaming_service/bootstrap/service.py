@@ -15,6 +15,7 @@ from streaming_service.application.failover import Failover
 from streaming_service.application.failover_operations import FailoverOperations
 from streaming_service.application.ingest import Ingest
 from streaming_service.application.intake import Intake
+from streaming_service.application.latency_watch import LatencyWatch
 from streaming_service.application.monitoring import Monitoring
 from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
@@ -69,6 +70,7 @@ class Service:
     worker_bell: Bell
     clusters: ClusterWatch | None
     tracer: Tracer
+    latency: LatencyWatch
 
     def scraped(self) -> None:
         """Somebody asks for metrics. Returns at once."""

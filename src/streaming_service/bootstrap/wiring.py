@@ -47,6 +47,7 @@ from streaming_service.bootstrap.delivery import context_headers, wire_delivery
 from streaming_service.bootstrap.failover import following, wire_failover
 from streaming_service.bootstrap.fleet import wire_fleet
 from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
+from streaming_service.bootstrap.latency import wire_latency
 from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
@@ -300,6 +301,7 @@ class _Wiring:
                 clock=clock,
             ),
             tracer=self.tracer,
+            latency=wire_latency(store, self.metrics, self.notifier, clock, self.owner, self.delivery_bell.ring),
         )
 
     def _probe_soon(self, content_id: str, seconds: float) -> None:

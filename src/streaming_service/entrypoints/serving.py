@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from streaming_service import __version__
 from streaming_service.application.ports import Ack, Message
@@ -31,12 +31,26 @@ async def serve_http(service: Service) -> AsyncGenerator[HttpServer]:
         linger_seconds=settings.http_linger_seconds,
         idle_seconds=settings.http_idle_seconds,
     )
-    async with _remembering_streams(service):
+    async with _telling_latency(service), _remembering_streams(service):
         await server.start()
         try:
             yield server
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def _telling_latency(service: Service) -> AsyncGenerator[None]:
+    """Of the last requests, too."""
+    task = asyncio.create_task(service.latency.run(), name="manifest latency")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await service.latency.tell()
 
 
 @asynccontextmanager
