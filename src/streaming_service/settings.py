@@ -272,6 +272,9 @@ class Settings(TracingSettings):
     api_gateway_cache_warmup_url: str | None = Field(None, description="Told to warm its cache.")
     observability_export_url: str | None = Field(None, description="Receives events and alerts.")
     bigquery_export_url: str | None = Field(None, description="Receives analytics envelopes.")
+    bigquery_export_batch: int = Field(
+        1, ge=1, le=500, description="Above 1: up to so many envelopes in one request, one JSON object a line."
+    )
     audit_log_topic: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/topics/[^/]+$",

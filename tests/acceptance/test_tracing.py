@@ -153,6 +153,7 @@ def _env(
         "CONTENT_SERVICE_CALLBACK_URL": f"{platform.url}/content/callback",
         "API_GATEWAY_CACHE_WARMUP_URL": f"{platform.url}/gateway/warmup",
         "BIGQUERY_EXPORT_URL": f"{platform.url}/bigquery",
+        "BIGQUERY_EXPORT_BATCH": "50",
         "WEBHOOK_SIGNING_SECRET": WEBHOOK,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={PLANTED['OTLP key']}",
@@ -228,6 +229,19 @@ async def test_a_viewer_is_one_trace_to_the_token_service(world: World) -> None:
     told = world.platform.inbox.of("/auth/api/v1/auth/introspect")[0]
     assert told.headers["traceparent"] == f"00-{VIEWER_TRACE}-{asked.span_id}-01"
     assert _one(spans, "store channels.get").parent == request.span_id
+
+
+async def test_a_batch_for_analytics_names_the_traces_of_what_is_in_it(world: World) -> None:
+    def sent(spans: list[Seen]) -> list[Seen]:
+        batches = _named(spans, "deliver bigquery together")
+        return [item for item in batches if UPLOAD_TRACE in {trace for trace, _ in item.links}]
+
+    batch = sent(await world.receiver.until(sent, PATIENCE))[0]
+    (call,) = [item for item in _named(world.receiver.spans, "POST bigquery") if item.parent == batch.span_id]
+    received = world.platform.inbox.of("/bigquery")
+    assert {line.headers["content-type"] for line in received} == {"application/x-ndjson"}
+    assert {line.status for line in received} == {202}
+    assert f"00-{batch.trace_id}-{call.span_id}-01" in {line.headers["traceparent"] for line in received}
 
 
 async def test_the_process_says_who_it_is_and_shows_its_key(world: World) -> None:

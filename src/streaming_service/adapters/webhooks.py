@@ -73,7 +73,7 @@ class HttpCourier:
         return Receipt(
             ok=response.ok,
             status=response.status,
-            detail=f"answered {response.status}{_excerpt(response, route)}",
+            detail=f"answered {response.status}{excerpt(response, route)}",
             retry_after=retry_after_seconds(response.headers, self._clock.now()),
             gone=response.status == 410,
         )
@@ -99,7 +99,7 @@ def _address(route: Route, notification: Notification) -> str | None:
     return route.url
 
 
-def _excerpt(response: Response, route: Route) -> str:
+def excerpt(response: Response, route: Route) -> str:
     """The start of a refusal, for the delivery log; without queries (they may be signed) and without our token."""
     if response.ok or not response.body:
         return ""

@@ -2,15 +2,16 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from streaming_service.adapters.audit import Couriers
+from streaming_service.adapters.batches import BatchCourier
 from streaming_service.adapters.clock import SharedClock
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.purges import PurgeCourier
 from streaming_service.adapters.webhooks import HttpCourier
-from streaming_service.application.delivery import DeliveryLoop
+from streaming_service.application.delivery import Bulk, DeliveryLoop
 from streaming_service.application.dispatch import Bell
 from streaming_service.application.election import Election
 from streaming_service.application.issuing import ManifestIssuer
@@ -44,12 +45,13 @@ def wire_delivery(
     issuer = ManifestIssuer(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
-    secret = revealed(settings.webhook_signing_secret) or None
+    secret = revealed(settings.webhook_signing_secret)
+    secrets = (secret,) if secret else ()
     http = HttpCourier(
         transport,
         routes(settings),
         clock=clock,
-        secrets=(secret,) if secret else (),
+        secrets=secrets,
         timeout=settings.webhook_timeout_ms / 1000,
         context=context_headers,
     )
@@ -74,7 +76,27 @@ def wire_delivery(
         lease=timedelta(seconds=settings.lease_seconds),
         poll_interval=settings.poll_interval_ms / 1000,
         tracer=tracer,
+        bulk=_bulk(settings, transport, secrets, clock),
     )
+
+
+def _bulk(
+    settings: Settings, transport: Transport, secrets: Sequence[str], clock: SharedClock
+) -> Mapping[Endpoint, Bulk]:
+    """Analytics alone, and only who asked for it: its receiver has to understand batches."""
+    route = routes(settings).get(Endpoint.BIGQUERY)
+    if route is None or settings.bigquery_export_batch == 1:
+        return {}
+    courier = BatchCourier(
+        transport,
+        route,
+        clock=clock,
+        monotonic=time.monotonic,
+        secrets=secrets,
+        timeout=settings.webhook_timeout_ms / 1000,
+        context=context_headers,
+    )
+    return {Endpoint.BIGQUERY: Bulk(courier, settings.bigquery_export_batch)}
 
 
 def context_headers() -> Mapping[str, str]:

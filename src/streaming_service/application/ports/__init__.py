@@ -17,11 +17,13 @@ from streaming_service.application.ports.ome import (
     StreamFigures,
 )
 from streaming_service.application.ports.platform import (
+    BulkCourier,
     Catalog,
     CatalogEntry,
     ClusterControl,
     ClusterReport,
     Courier,
+    Item,
     Receipt,
     TokenService,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "LISTED_BYTES",
     "Ack",
     "Attempt",
+    "BulkCourier",
     "Candidate",
     "Catalog",
     "CatalogEntry",
@@ -80,6 +83,7 @@ __all__ = [
     "Failovers",
     "Fleet",
     "IdempotencyStore",
+    "Item",
     "LeaseStore",
     "ListedDeadLetter",
     "ManifestBucket",

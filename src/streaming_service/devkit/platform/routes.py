@@ -30,12 +30,14 @@ OnWarmup = Callable[[str, str], Awaitable[object]]
 
 
 class Route(Struct, frozen=True):
-    """One POST route: the fields that its body must have, who may ask, and its answer."""
+    """One POST route: the fields that its body must have, who may ask, and its answer. `lines`: it also takes many
+    bodies at once, one a line."""
 
     path: str
     needs: frozenset[str]
     answer: Callable[[Body], Awaitable[Answer]]
     token: str | None = None
+    lines: bool = False
 
 
 class Routes:
@@ -71,7 +73,7 @@ class Routes:
             Route(CDN_FAILOVER, frozenset({"path", "ingestRegion"}), _accept, cdn),
             Route(CDN_VALIDATE, frozenset(), self._validate, cdn),
             Route(OBSERVABILITY, frozenset({"event"}), _accept),
-            Route(BIGQUERY, frozenset({"id", "event", "payload", "emittedAt"}), _keep_envelope),
+            Route(BIGQUERY, frozenset({"id", "event", "payload", "emittedAt"}), _keep_envelope, lines=True),
         )
 
     async def _introspect(self, body: Body) -> Answer:
