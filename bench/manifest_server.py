@@ -26,9 +26,9 @@ from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import parse_registration
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.asgi import Receive, Send
-from streaming_service.entrypoints.http.door import Door
 from streaming_service.entrypoints.http.plain import PlainReader
 from streaming_service.entrypoints.http.server import HttpServer
+from streaming_service.entrypoints.http.tracing import TracedDoor
 from streaming_service.entrypoints.http.wire import head
 from streaming_service.entrypoints.serving import api_context
 from streaming_service.telemetry import configure_logging
@@ -77,7 +77,7 @@ class WithStaticAnswer:
     """The app under test; and the same request with `&static=` answered by the same server with fixed bytes, as soon as
     its head is read: the ceiling."""
 
-    def __init__(self, app: Door) -> None:
+    def __init__(self, app: TracedDoor) -> None:
         self._app = app
         self._quick = app.quick
         self._read = PlainReader().read

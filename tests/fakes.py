@@ -20,7 +20,9 @@ from streaming_service.domain.notification import Notification
 from streaming_service.domain.probe import Observation, ProbeVerdict, Target
 from streaming_service.domain.probe_journey import Finding, Journey
 from streaming_service.domain.probe_region import Region
+from streaming_service.domain.trace import Lineage, TraceContext
 from streaming_service.errors import NotFound, UpstreamError, UpstreamUnavailable
+from streaming_service.tracing import NO_LINEAGE, NOTHING_KNOWN, Attributes, Kind, fresh_context
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 GOOD_FILE = MediaFacts(video=True, audio=True, width=1280, height=720, duration=8.0)
@@ -289,3 +291,63 @@ async def until(condition: Callable[[], bool], turns: int = 2000) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it did not come about")
+
+
+class KeptSpan:
+    """A span of a KeepingTracer."""
+
+    recording = True
+    telling = True
+
+    def __init__(
+        self, tracer: "KeepingTracer", name: str, kind: Kind, lineage: Lineage, attributes: Attributes
+    ) -> None:
+        fresh = fresh_context()
+        self.context = TraceContext(lineage.parent.trace_id if lineage.parent else fresh.trace_id, fresh.span_id, True)
+        self.name = name
+        self.kind = kind
+        self.lineage = lineage
+        self.attributes = dict(attributes)
+        self.failure: tuple[str, str] | None = None
+        self.ended = False
+        self._tracer = tracer
+        tracer.spans.append(self)
+
+    def child(self, name: str, kind: Kind, attributes: Attributes) -> "KeptSpan":
+        return KeptSpan(self._tracer, name, kind, Lineage(self.context), attributes)
+
+    def note(self, attributes: Attributes) -> None:
+        self.attributes |= attributes
+
+    def rename(self, name: str) -> None:
+        self.name = name
+
+    def failed(self, kind: str, detail: str = "") -> None:
+        self.failure = (kind, detail)
+
+    def end(self) -> None:
+        assert not self.ended
+        self.ended = True
+
+
+class KeepingTracer:
+    """Records everything that is begun."""
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self.spans: list[KeptSpan] = []
+
+    def begin(
+        self,
+        name: str,
+        kind: Kind = Kind.INTERNAL,
+        lineage: Lineage = NO_LINEAGE,
+        attributes: Attributes = NOTHING_KNOWN,
+    ) -> KeptSpan:
+        return KeptSpan(self, name, kind, lineage, attributes)
+
+    def named(self, name: str) -> KeptSpan:
+        """The only one of this name."""
+        (found,) = (item for item in self.spans if item.name == name)
+        return found

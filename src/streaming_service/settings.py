@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasGenerator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS
@@ -13,11 +13,12 @@ from streaming_service.domain.signing.keyring import KEY_ID, decode_secret, pars
 from streaming_service.domain.signing.scheme import Scheme
 from streaming_service.domain.source import parse_mounts
 from streaming_service.setting_values import local_mounts_of, parse_networks, revealed, valid
+from streaming_service.tracing_settings import TracingSettings
 
 __all__ = ["Settings", "parse_networks", "revealed"]
 
 
-class Settings(BaseModel):
+class Settings(TracingSettings):
     """The process's configuration. Names on the outside are these in upper case."""
 
     model_config = ConfigDict(
@@ -300,6 +301,9 @@ class Settings(BaseModel):
     api_gateway_cache_warmup_url: str | None = Field(None, description="Told to warm its cache.")
     observability_export_url: str | None = Field(None, description="Receives events and alerts.")
     bigquery_export_url: str | None = Field(None, description="Receives analytics envelopes.")
+    bigquery_export_batch: int = Field(
+        1, ge=1, le=500, description="Above 1: up to so many envelopes in one request, one JSON object a line."
+    )
     audit_log_topic: str | None = Field(
         None,
         pattern=r"^projects/[^/]+/topics/[^/]+$",

@@ -25,6 +25,7 @@ from streaming_service.domain.latency_window import LATENCY_BUCKETS_MS, Counts
 from streaming_service.domain.notification import Endpoint
 from streaming_service.domain.statistics import OriginReading
 from streaming_service.telemetry_ome import OmeCollector
+from streaming_service.tracing import current
 
 INTROSPECTIONS = ("cached", "active", "inactive", "failed", "stale")
 # What manifest requests are answered with when it is our fault: counted from the first one on.
@@ -43,6 +44,7 @@ def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation_id,
+        _add_trace,
         structlog.processors.StackInfoRenderer(),
     ]
     # Without the values of local variables, which structlog shows by default: they hold tokens and secrets.
@@ -76,6 +78,14 @@ def configure_logging(level: str = "info", form: str = "auto", stream: TextIO = 
 def _add_correlation_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if current := correlation_id.get():
         event.setdefault("correlation_id", current)
+    return event
+
+
+def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    span = current()
+    if span is not None and span.telling:
+        event.setdefault("trace_id", span.context.trace_id)
+        event.setdefault("span_id", span.context.span_id)
     return event
 
 
@@ -241,6 +251,7 @@ class Metrics:
             ["region", "result"],
             registry=registry,
         )
+        self._spans: Counter | None = None
         self._ome = OmeCollector(time)
         registry.register(self._ome)
 
@@ -338,6 +349,20 @@ class Metrics:
             gauge.clear()
             for origin, value in values.items():
                 gauge.labels(origin).set(value)
+
+    def trace(self) -> None:
+        """Spans are made. Only a process that is traced has this counter."""
+        self._spans = Counter(
+            "streaming_trace_spans",
+            "Spans by what became of them: exported, dropped (the queue was full), failed (the receiver refused).",
+            ["result"],
+            registry=self.registry,
+        )
+
+    def spans(self, result: str, count: int) -> None:
+        """Called by every thread that ends a span, and by the one that sends them."""
+        if self._spans:
+            self._spans.labels(result).inc(count)
 
     def statistics(self, readings: Sequence[OriginReading]) -> None:
         self._ome.show(readings)

@@ -101,6 +101,8 @@ async def test_every_neighbour_was_told_in_its_own_shape(stack: Stack) -> None:
     assert set(gateway["body"]) == {"manifestUrl", "cacheKey"}
     events = {item["body"]["event"] for item in await received("/bigquery")}
     assert {"stream.provisioned", "cdn.warmup"} <= events
+    # The stand-in refuses envelopes that are not of their event's shape.
+    assert {item["status"] for item in await received("/bigquery")} == {202}
     assert (await received("/observability"))[0]["body"]["event"] == "stream.provisioned"
     told = [item["body"] for item in await received("/cdn/warmup")]
     assert all(body["url"].startswith(stack.edge) and body["region"] == "iad" for body in told)

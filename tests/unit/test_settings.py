@@ -216,6 +216,7 @@ def test_a_secret_is_never_in_a_message_or_a_listing() -> None:
         "CDN_SIGNING_SECRET": KEY,
         "CDN_SIGNING_NEXT_SECRET": KEY,
         "CDN_SIGNING_RETIRED_KEYS": f"old={KEY}@2026-01-02T03:04:05Z",
+        "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={PLANTED}",
     }
     assert {*keys, "HTTP_PORT"} == set(named(found))
     assert PLANTED not in str(found)

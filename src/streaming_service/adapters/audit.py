@@ -9,6 +9,7 @@ import msgspec
 
 from streaming_service.application.ports import Courier, Receipt
 from streaming_service.domain.notification import Endpoint, Notification
+from streaming_service.tracing import current
 
 # Each delivery holds a thread until Pub/Sub answered. The outbox sends one entry of a content at a time.
 _THREADS = 8
@@ -41,6 +42,8 @@ class AuditTopic:
         attributes = {"id": notification.id, "event": notification.topic, "content-type": "application/json"}
         if notification.correlation_id:
             attributes["x-correlation-id"] = notification.correlation_id
+        if span := current():
+            attributes["traceparent"] = span.context.traceparent
         loop, data = asyncio.get_running_loop(), msgspec.json.encode(body)
         try:
             async with asyncio.timeout(2 * self._timeout):  # the client is asked to be done in half of it

@@ -17,7 +17,7 @@ _FIRST_PAUSE = 0.1
 class ResilientCaller:
     """A Caller for `service`.
 
-    context   gives the headers of the request or job at hand (`x-correlation-id`, `traceparent`); those that the
+    context   gives the headers of the request or job at hand (`x-correlation-id`); those that the
               request brings itself win
     patience  seconds after which no further attempt begins; the first attempt always gets its own whole timeout
     tolerated 5xx statuses by which this service says no rather than that it is broken
@@ -55,7 +55,7 @@ class ResilientCaller:
         A short Retry-After is waited for, a long one ends the tries. Raises UpstreamUnavailable when there was no
         answer in the last try, or at once while the breaker is open.
         """
-        request = replace(request, headers=with_context(request.headers, self._context()))
+        request = replace(request, headers=with_context(request.headers, self._context()), peer=self.service)
         deadline = self._monotonic() + self._patience
         outcome = await self._try(request)
         for attempt in range(self._attempts - 1 if retry else 0):

@@ -76,7 +76,14 @@ class GoogleKeys:
         return key_id in self._keys and self._monotonic() < self._fresh_until
 
     async def _ask(self) -> None:
-        request = Request("GET", self._url, {"accept": "application/json"}, timeout=self._timeout, max_body=256 * 1024)
+        request = Request(
+            "GET",
+            self._url,
+            {"accept": "application/json"},
+            timeout=self._timeout,
+            max_body=256 * 1024,
+            peer="google-keys",
+        )
         try:
             response = await self._transport.send(request)
             keys = _keys_in(response)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 class Request(Struct, frozen=True):
     """What is sent. `timeout` in seconds covers the whole exchange, `max_body` limits the answer in bytes. `tls_name`:
-    whose certificate is wanted, when that is not the URL's host."""
+    whose certificate is wanted, when that is not the URL's host. `peer`: the service's name in traces."""
 
     method: str
     url: str
@@ -18,6 +18,7 @@ class Request(Struct, frozen=True):
     timeout: float = 5.0
     max_body: int = 4 * 1024 * 1024
     tls_name: str | None = None
+    peer: str = ""
 
 
 class Response(Struct, frozen=True):

@@ -36,7 +36,7 @@ class HttpCourier:
 
     secrets   each signs, so that a receiver can move from one to the next (`whsec_` and base64); empty: unsigned
     timeout   seconds for a whole delivery (the standard recommends 15 to 30)
-    context   headers of the job at hand, such as `traceparent`; the notification's own correlation id wins
+    context   headers of the job at hand; the notification's own correlation id wins
     """
 
     def __init__(
@@ -65,13 +65,15 @@ class HttpCourier:
         data = msgspec.json.encode(body)
         headers = self._headers(route, notification, data, self._clock.now())
         try:
-            response = await self._transport.send(Request("POST", url, headers, data, timeout=self._timeout))
+            response = await self._transport.send(
+                Request("POST", url, headers, data, timeout=self._timeout, peer=notification.endpoint)
+            )
         except UpstreamUnavailable as error:
             return Receipt(False, None, str(error))
         return Receipt(
             ok=response.ok,
             status=response.status,
-            detail=f"answered {response.status}{_excerpt(response, route)}",
+            detail=f"answered {response.status}{excerpt(response, route)}",
             retry_after=retry_after_seconds(response.headers, self._clock.now()),
             gone=response.status == 410,
         )
@@ -97,7 +99,7 @@ def _address(route: Route, notification: Notification) -> str | None:
     return route.url
 
 
-def _excerpt(response: Response, route: Route) -> str:
+def excerpt(response: Response, route: Route) -> str:
     """The start of a refusal, for the delivery log; without queries (they may be signed) and without our token."""
     if response.ok or not response.body:
         return ""

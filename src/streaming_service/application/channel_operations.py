@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from streaming_service.application.ports import ChannelPage, ChannelQuery, ChannelStore, Clock
 from streaming_service.domain.audit import audited
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.history import Change, HistoryEntry, change
+from streaming_service.domain.history import Change, HistoryEntry, asked_by, change
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.domain.placement import Placement
 from streaming_service.domain.state import Status
@@ -93,7 +93,7 @@ class ChannelOperations:
                 raise InvalidInput("contentId", "is retired: register it again to bring it back", code="retired")
             now = self._clock.now()
             current = with_presets(channel, self._specs, now) or channel
-            return change(current.replayed(now), "replay", cause)
+            return change(asked_by(current.replayed(now), cause), "replay", cause)
 
         return await self._change(content_id, move)
 

@@ -12,7 +12,9 @@ from streaming_service.application.seating import Seating
 from streaming_service.context import correlation_id, new_correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause
+from streaming_service.domain.trace import lineage
 from streaming_service.errors import StoreError
+from streaming_service.tracing import NO_TRACER, Kind, Span, Tracer, active, traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class ConvergenceLoop:
         concurrency: int,
         lease: timedelta,
         poll_interval: float,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         self._provisioning = provisioning
@@ -65,6 +68,7 @@ class ConvergenceLoop:
         self._concurrency = concurrency
         self._lease = lease
         self._poll_interval = poll_interval
+        self._tracer = tracer
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -125,18 +129,26 @@ class ConvergenceLoop:
 
     async def _converge(self, channel: Channel, *, may_place: bool) -> None:
         correlation_id.set(new_correlation_id())
+        about = {"streaming.content_id": channel.content_id, "streaming.generation": channel.generation}
+        origin = lineage(channel.trace, self._clock.now())
+        with active(self._tracer.begin("converge", Kind.INTERNAL, origin, about)) as span:
+            await self._converge_within(span, channel, may_place=may_place)
+
+    async def _converge_within(self, span: Span, channel: Channel, *, may_place: bool) -> None:
         heart = asyncio.create_task(self._keep_lease(channel.content_id))
         version = channel.version
         due_at: datetime | None = self._clock.now() + self._lease
         queue_at = due_at
         try:
-            cause = Cause("worker", correlation_id.get())
+            cause = Cause("worker", correlation_id.get(), traceparent())
             result = await self._provisioning.converge(channel, cause, may_place=may_place)
             version, due_at, queue_at = result.channel.version, result.due_at, result.queue_at
+            span.note({"streaming.status": result.channel.status, "streaming.phase": result.channel.phase})
         except asyncio.CancelledError:
             due_at = queue_at = self._clock.now()
             raise
         except StoreError as error:
+            span.failed(type(error).__name__, str(error))
             log.warning("converging interrupted", content_id=channel.content_id, reason=str(error))
         finally:
             heart.cancel()

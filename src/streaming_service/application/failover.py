@@ -21,6 +21,7 @@ from streaming_service.domain.failover_policy import FailoverPolicy
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.probe import Observation
 from streaming_service.errors import Conflict
+from streaming_service.tracing import traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -260,4 +261,4 @@ class Failover:
 
 
 def _cause() -> Cause:
-    return Cause(ACTOR, correlation_id.get() or new_correlation_id())
+    return Cause(ACTOR, correlation_id.get() or new_correlation_id(), traceparent())

@@ -21,6 +21,7 @@ from streaming_service.domain.notification import Cause
 from streaming_service.domain.upload import Ignored, ProvisionRequest, parse_registration
 from streaming_service.domain.wish import Outcome
 from streaming_service.errors import InvalidInput, StoreUnavailable, UpstreamError
+from streaming_service.tracing import note, part_failed
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +69,10 @@ class Intake:
                 reason=str(error),
             )
             self._meter.upload_event("retried")
+            part_failed(type(error).__name__)
             return Ack.NACK
         self._meter.upload_event(result)
+        note({"streaming.event.result": result})
         return Ack.NACK if result == "retried" else Ack.ACK
 
     async def _understand(self, message: Message, source: str, cause: Cause) -> str:
@@ -78,6 +81,7 @@ class Intake:
             if isinstance(request, Ignored):
                 log.info("event ignored", message_id=message.message_id, asset_type=request.asset_type)
                 return "ignored"
+            note({"streaming.content_id": request.content_id})
             known = await self._with_catalog(request, cause)
             if known is None:
                 if self._clock.now() - (message.published_at or request.said_at) < self._catalog_patience:

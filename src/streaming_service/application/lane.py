@@ -1,4 +1,4 @@
-"""The way to one receiver: what is due for it is claimed, sent side by side, and written down together.
+"""The way to one receiver: what is due for it is claimed, sent side by side or together, and written down together.
 
 Claiming and writing down take turns, and all that ended meanwhile is one write. So the busier a lane is, the fewer its
 questions to the store: written down one by one, deliveries of few channels were limited by the store's commits.
@@ -19,6 +19,9 @@ from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
+# However large the batches are: what is claimed has to be sent before its claim runs out.
+_MOST_CLAIMED = 2048
+
 
 class Sent(Struct, frozen=True):
     """One try: what is to be written down of it, and what the receiver said. `receipt` None: it was not asked."""
@@ -28,7 +31,8 @@ class Sent(Struct, frozen=True):
 
 
 class Lane:
-    """Deliveries to one endpoint. `attempt` makes one try; `bell` rings when there may be something new.
+    """Deliveries to one endpoint. `attempt` makes one try of each of up to `batch` deliveries, in one request; `bell`
+    rings when there may be something new. Nothing waits for a batch to become full.
 
     `leads`: whether it is this process that serves the endpoint; without it every process does.
     """
@@ -38,15 +42,17 @@ class Lane:
         endpoint: Endpoint,
         *,
         store: OutboxStore,
-        attempt: Callable[[Delivery], Awaitable[Sent]],
+        attempt: Callable[[Sequence[Delivery]], Awaitable[Sequence[Sent]]],
         clock: Clock,
         owner: str,
         concurrency: int,
         lease: timedelta,
         poll_interval: float,
         leads: Callable[[], Awaitable[bool]] | None = None,
+        batch: int = 1,
     ) -> None:
         self._leads = leads
+        self._batch = batch
         self._endpoint = endpoint
         self._store = store
         self._attempt = attempt
@@ -74,8 +80,9 @@ class Lane:
         while not self._stopping:
             await self._write_down()
             claimed = await self._claim()
-            for delivery in claimed:
-                task = asyncio.create_task(self._deliver(delivery), name=f"deliver {delivery.notification.id}")
+            for first in range(0, len(claimed), self._batch):
+                together = claimed[first : first + self._batch]
+                task = asyncio.create_task(self._deliver(together), name=f"deliver {together[0].notification.id}")
                 self._running.add(task)
                 task.add_done_callback(self._over)
             if not claimed and not self._ended:
@@ -97,21 +104,24 @@ class Lane:
         try:
             if self._leads and not await self._leads():
                 return ()
-            return await self._store.claim_deliveries(now, self._owner, self._lease, room, (self._endpoint,))
+            # Of a receiver that is ill one delivery at a time finds out, so that the others keep their attempts.
+            limit = room if self._pacing.is_ill else min(room * self._batch, _MOST_CLAIMED)
+            return await self._store.claim_deliveries(now, self._owner, self._lease, limit, (self._endpoint,))
         except StoreError as error:
             log.warning("store does not answer", job="delivery", reason=str(error))
             return ()
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, together: Sequence[Delivery]) -> None:
         try:
-            sent = await self._attempt(delivery)
+            sent = await self._attempt(together)
         except Exception:
-            # Its claim runs out, and it goes out again.
-            log.exception("delivery interrupted", delivery_id=delivery.notification.id)
+            # Their claim runs out, and they go out again.
+            log.exception("delivery interrupted", delivery_ids=[item.notification.id for item in together])
             return
-        self._ended.append(sent.tried)
-        if sent.receipt:
-            self._heard(sent.receipt)
+        self._ended += [item.tried for item in sent]
+        # However many were in it, a request is one word of the receiver's.
+        for receipt in {item.receipt.status: item.receipt for item in sent if item.receipt}.values():
+            self._heard(receipt)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -119,6 +119,7 @@ class OmeAlerts:
                 occurred_at=at,
                 facts={**facts, "actor": cause.actor} if endpoint is Endpoint.AUDIT else facts,
                 correlation_id=cause.correlation_id,
+                trace=cause.trace,
             )
             for topic in topics
             for endpoint in (Endpoint.OBSERVABILITY, Endpoint.BIGQUERY, Endpoint.AUDIT)

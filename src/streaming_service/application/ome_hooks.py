@@ -33,6 +33,7 @@ from streaming_service.domain.ome_webhook import (
 )
 from streaming_service.domain.transcode import bypass_profile, fit, frame_rate, output_profile
 from streaming_service.errors import InvalidInput
+from streaming_service.tracing import traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -210,7 +211,7 @@ class OmeHooks:
         if not self._alerts.is_new(alert.key, self._clock.now()):
             return self._meter.ome_hook("alert", "repeated")
         try:
-            known = await self._book.write_down(alert, Cause(_ACTOR, correlation_id))
+            known = await self._book.write_down(alert, Cause(_ACTOR, correlation_id, traceparent()))
         except BaseException:
             self._alerts.forget(alert.key)
             self._meter.ome_hook("alert", "failed")

@@ -14,6 +14,7 @@ from streaming_service.domain.probe_report import SCHEDULE, results
 from streaming_service.domain.probe_rota import Rota
 from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError
+from streaming_service.tracing import NO_TRACER, Tracer, active, traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class ProbeWatch:
         tell_every: float = 60.0,
         concurrency: int = 8,
         page: int = 200,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         self._probing = probing
@@ -63,6 +65,7 @@ class ProbeWatch:
         self._look_around = look_around
         self._tell_every = tell_every
         self._page = page
+        self._tracer = tracer
         self._slots = asyncio.Semaphore(concurrency)
         self._rota = Rota(again_after=again_after)
         self._cursor: str | None = None
@@ -131,7 +134,9 @@ class ProbeWatch:
     async def _take_turn(self, content_id: str) -> None:
         correlation_id.set(new_correlation_id())
         try:
-            probed = await self._probing.probe_in_turn(content_id, Cause(_ACTOR, correlation_id.get()))
+            with active(self._tracer.begin("probe content", attributes={"streaming.content_id": content_id})):
+                cause = Cause(_ACTOR, correlation_id.get(), traceparent())
+                probed = await self._probing.probe_in_turn(content_id, cause)
         except StoreError as error:
             log.warning("store does not answer", job="probe", content_id=content_id, reason=str(error))
         except Exception:

@@ -20,6 +20,7 @@ from streaming_service.domain.probe_region import Region
 from streaming_service.domain.probe_report import failure, results
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.domain.state import Status
+from streaming_service.tracing import part
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +142,7 @@ class Probing:
         asked = [(regions, target) for target in self.plan.bases for regions in self.plan.lookouts]
         journeys = {target: self._journey(channel, serving, target, patient=asked_for) for target in self.plan.bases}
         findings = await asyncio.gather(
-            *(self._prober.probe(regions[0], journeys[target]) for regions, target in asked)
+            *(self._look(regions[0], target, journeys[target]) for regions, target in asked)
         )
         content_id, now = channel.content_id, self._clock.now()
         observations: list[Observation] = []
@@ -159,6 +160,15 @@ class Probing:
             await self._failovers.heard(observations, asked_for=asked_for)
         in_doubt = await self._tell(content_id, observations, silent, now, cause)
         return Probed(tuple(observations), tuple(silent), in_doubt)
+
+    async def _look(self, region: Region, target: Target, journey: Journey) -> Finding | None:
+        about = {"streaming.probe.region": region.name, "streaming.probe.target": target.value}
+        with part("probe", attributes=about) as span:
+            finding = await self._prober.probe(region, journey)
+            span.note({"streaming.probe.verdict": finding.verdict.value if finding else UNKNOWN})
+            if finding is None or finding.verdict is not ProbeVerdict.OK:
+                span.failed(finding.verdict.value if finding else UNKNOWN)
+            return finding
 
     def _journey(self, channel: Channel, serving: Placement, target: Target, *, patient: bool) -> Journey:
         own = channel.spec.base_url if target is Target.PRIMARY else None

@@ -45,6 +45,7 @@ from streaming_service.domain.convergence import (
     Start,
     Step,
     next_step,
+    step_name,
 )
 from streaming_service.domain.history import Change, change
 from streaming_service.domain.ingest import revoked
@@ -54,6 +55,7 @@ from streaming_service.domain.state import Failure
 from streaming_service.domain.upload import ProvisionRequest
 from streaming_service.domain.wish import Outcome, SpecPolicy
 from streaming_service.errors import Conflict, NotFound, SeatTaken, UpstreamRejected, UpstreamUnavailable
+from streaming_service.tracing import part, part_failed
 
 log = structlog.get_logger(__name__)
 
@@ -154,12 +156,13 @@ class Provisioning:
 
     async def _attempt(self, step: Step, channel: Channel, cause: Cause) -> Channel | Going | _NoRoom:
         """A step, or what its failure makes of the channel."""
-        try:
-            return await self._take(step, channel, cause)
-        except UpstreamRejected as error:
-            return await self._fail(channel, f"{error.service}_rejected", error.detail, cause, permanent=True)
-        except NotFound as error:
-            return await self._origin_gone(channel, str(error), cause)
+        with part(step_name(step), attributes={"streaming.content_id": channel.content_id}):
+            try:
+                return await self._take(step, channel, cause)
+            except UpstreamRejected as error:
+                return await self._fail(channel, f"{error.service}_rejected", error.detail, cause, permanent=True)
+            except NotFound as error:
+                return await self._origin_gone(channel, str(error), cause)
 
     async def _take(self, step: Step, channel: Channel, cause: Cause) -> Channel | Going | _NoRoom:
         match step:
@@ -355,6 +358,7 @@ class Provisioning:
         path = self.manifest_path(failed)
         owed = self._notifier.failed(failed, path, cause) if final else ()
         written = await self._commit(change(failed, "failed" if final else "retry", cause, owed))
+        part_failed(code)
         self._meter.provisioned("failed" if final else "retry")
         log.warning("provisioning failed", content_id=channel.content_id, code=code, detail=detail, final=final)
         return written

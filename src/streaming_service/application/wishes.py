@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from streaming_service.application.ports import Clock, Store
 from streaming_service.domain.channel import Channel
-from streaming_service.domain.history import Change, change
+from streaming_service.domain.history import Change, asked_by, change
 from streaming_service.domain.notification import Cause
 from streaming_service.domain.restoration import begun_after
 from streaming_service.domain.upload import ProvisionRequest
@@ -52,5 +52,5 @@ class Wishes:
         if current is None:
             wanted = begun_after(wanted, await self._store.first_incarnation())
         if outcome in {Outcome.CREATED, Outcome.REVISED}:
-            return change(wanted, "accepted", cause)
+            return change(asked_by(wanted, cause), "accepted", cause)
         return change(wanted, "confirmed", cause, reason="said again, nothing to do")

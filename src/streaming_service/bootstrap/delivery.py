@@ -2,16 +2,17 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from streaming_service.adapters.audit import Couriers
+from streaming_service.adapters.batches import BatchCourier
 from streaming_service.adapters.clock import SharedClock
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.purges import PurgeCourier
 from streaming_service.adapters.webhooks import HttpCourier
-from streaming_service.application.delivery import DeliveryLoop
+from streaming_service.application.delivery import Bulk, DeliveryLoop
 from streaming_service.application.dispatch import Bell
 from streaming_service.application.election import Election
 from streaming_service.application.issuing import ManifestIssuer
@@ -24,6 +25,7 @@ from streaming_service.domain.rendering import render_body
 from streaming_service.domain.signing.scheme import Signer
 from streaming_service.setting_values import each_of
 from streaming_service.settings import Settings
+from streaming_service.tracing import Tracer
 
 _LONGEST_TERM_S = 15.0
 
@@ -45,16 +47,18 @@ def wire_delivery(
     clock: SharedClock,
     bell: Bell,
     owner: str,
+    tracer: Tracer,
 ) -> DeliveryLoop:
     """Receivers are reached through `transport`, the CDN through `probing`, the audit log through `audit`."""
     issuer = ManifestIssuer(
         signer, base_url=settings.cdn_base_url or "", ttl=settings.signed_url_ttl_seconds, time=clock.time
     )
+    secrets = each_of(settings.webhook_signing_secret)
     http = HttpCourier(
         transport,
         routes(settings),
         clock=clock,
-        secrets=each_of(settings.webhook_signing_secret),
+        secrets=secrets,
         timeout=settings.webhook_timeout_ms / 1000,
         context=context_headers,
     )
@@ -91,10 +95,31 @@ def wire_delivery(
         concurrency=settings.delivery_concurrency,
         lease=timedelta(seconds=settings.lease_seconds),
         poll_interval=settings.poll_interval_ms / 1000,
+        tracer=tracer,
+        bulk=_bulk(settings, transport, secrets, clock),
     )
 
 
+def _bulk(
+    settings: Settings, transport: Transport, secrets: Sequence[str], clock: SharedClock
+) -> Mapping[Endpoint, Bulk]:
+    """Analytics alone, and only who asked for it: its receiver has to understand batches."""
+    route = routes(settings).get(Endpoint.BIGQUERY)
+    if route is None or settings.bigquery_export_batch == 1:
+        return {}
+    courier = BatchCourier(
+        transport,
+        route,
+        clock=clock,
+        monotonic=time.monotonic,
+        secrets=secrets,
+        timeout=settings.webhook_timeout_ms / 1000,
+        context=context_headers,
+    )
+    return {Endpoint.BIGQUERY: Bulk(courier, settings.bigquery_export_batch)}
+
+
 def context_headers() -> Mapping[str, str]:
-    """What every outgoing call carries of the request or job at hand."""
+    """What every outgoing call carries of the request or job at hand; its trace, the transport adds."""
     current = correlation_id.get()
     return {"x-correlation-id": current} if current else {}

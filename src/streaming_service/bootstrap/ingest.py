@@ -17,6 +17,7 @@ from streaming_service.context import correlation_id
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notifier
 from streaming_service.settings import Settings
+from streaming_service.tracing import traceparent
 
 IngestBase = Callable[[Channel], str | None]
 
@@ -80,7 +81,9 @@ def wire_gate(
     settings: Settings, store: Store, directory: StreamDirectory, *, clock: Clock, changed: Callable[[str], None]
 ) -> KeyGate:
     """Lets in whoever has a key."""
-    publishers = PublisherLog(store, clock=clock, cause=lambda: Cause("ome", correlation_id.get()), changed=changed)
+    publishers = PublisherLog(
+        store, clock=clock, cause=lambda: Cause("ome", correlation_id.get(), traceparent()), changed=changed
+    )
     return KeyGate(directory.ingest, publishers, prefix=settings.ome_stream_prefix, clock=clock)
 
 

@@ -11,11 +11,13 @@ from streaming_service.adapters.probing.agent import ProbeAgent
 from streaming_service.adapters.probing.prober import HttpProber
 from streaming_service.adapters.probing.regions import RegionalProber
 from streaming_service.adapters.sealing import Sealer
+from streaming_service.adapters.tracing.transport import TracedTransport
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.adapters.warming.warmer import HttpWarmer
 from streaming_service.application.ports import Failovers, ProbeMeter, Store
 from streaming_service.application.probe_watch import ProbeWatch
 from streaming_service.application.probing import ProbePlan, Probing
+from streaming_service.bootstrap.tracing import open_tracing
 from streaming_service.domain.notification import Notifier
 from streaming_service.domain.probe import Target
 from streaming_service.domain.probe_region import parse_regions
@@ -23,6 +25,7 @@ from streaming_service.domain.signing.scheme import Signer
 from streaming_service.setting_values import each_of
 from streaming_service.settings import Settings
 from streaming_service.telemetry import Metrics
+from streaming_service.tracing import NO_TRACER, Tracer
 
 # A probe takes four requests, one after the other, and one patient look at a playlist more.
 _SHORTEST_GRANT = 60
@@ -49,6 +52,7 @@ def wire_probes(
     watched: Callable[[], Iterable[str]],
     failovers: Failovers,
     urgent: Callable[[], Iterable[str]],
+    tracer: Tracer = NO_TRACER,
 ) -> Probes:
     """`watched` gives the contents that have viewers, `urgent` those that whoever takes over has to probe first.
 
@@ -82,6 +86,7 @@ def wire_probes(
         again_after=settings.probe_again_seconds,
         # As many as there are when everything takes as long as it may, so that the pace stays what it is.
         concurrency=max(_FEWEST, round(settings.probes_per_second * settings.probe_timeout_ms / 1000)),
+        tracer=tracer,
     )
     return Probes(probing, watch)
 
@@ -93,6 +98,7 @@ class AgentProcess:
     settings: Settings
     metrics: Metrics
     agent: ProbeAgent
+    tracer: Tracer
 
 
 @asynccontextmanager
@@ -100,7 +106,8 @@ async def open_probe_agent(settings: Settings) -> AsyncGenerator[AgentProcess]:
     """No store, no OME, no CDN keys: what is looked at comes with the question. Raises ConfigurationError."""
     metrics, clock = Metrics(), WallClock()
     sealer = sealer_of(settings)
-    async with AiohttpTransport() as transport:
+    async with open_tracing(settings, metrics) as tracer, AiohttpTransport() as plain:
+        transport = TracedTransport(plain)
         prober = HttpProber(transport, clock=clock, monotonic=time.monotonic)
         warmer = HttpWarmer(transport, monotonic=time.monotonic, concurrency=settings.cdn_warmup_concurrency)
         agent = ProbeAgent(
@@ -111,7 +118,7 @@ async def open_probe_agent(settings: Settings) -> AsyncGenerator[AgentProcess]:
             clock=clock,
             meter=metrics,
         )
-        yield AgentProcess(settings, metrics, agent)
+        yield AgentProcess(settings, metrics, agent, tracer)
 
 
 def _plan(settings: Settings, notifier: Notifier) -> ProbePlan:

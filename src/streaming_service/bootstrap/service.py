@@ -29,6 +29,7 @@ from streaming_service.application.statistics import Statistics
 from streaming_service.bootstrap.probing import Probes
 from streaming_service.settings import Settings
 from streaming_service.telemetry import Metrics
+from streaming_service.tracing import Tracer
 
 if TYPE_CHECKING:
     from streaming_service.adapters.google_keys import GooglePushTokens
@@ -68,6 +69,7 @@ class Service:
     cache_key: Callable[[str, str], str]
     worker_bell: Bell
     clusters: ClusterWatch | None
+    tracer: Tracer
     latency: LatencyWatch
 
     def scraped(self) -> None:

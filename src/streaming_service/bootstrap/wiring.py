@@ -19,6 +19,7 @@ from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.clock import SharedClock
 from streaming_service.adapters.http import Transport
 from streaming_service.adapters.ome import OmeFleet
+from streaming_service.adapters.tracing.transport import TracedTransport
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.administration import Administration
 from streaming_service.application.dispatch import Bell, ConvergenceLoop
@@ -60,16 +61,20 @@ from streaming_service.bootstrap.pubsub import embedded_source, open_audit, pull
 from streaming_service.bootstrap.service import Service
 from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
+from streaming_service.bootstrap.tracing import open_tracing
 from streaming_service.domain.signing.keyring import cache_key
 from streaming_service.setting_values import each_of
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
+from streaming_service.tracing import NO_TRACER, Tracer
 
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncGenerator[Service]:
     """Build everything for these settings, and take it down again. The caller decides what of it runs."""
     async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        tracer = await stack.enter_async_context(open_tracing(settings, metrics))
         transport = await stack.enter_async_context(AiohttpTransport())
         # Sockets of their own, and no limit but the lanes': receivers on one host do not wait for each other.
         deliveries = await stack.enter_async_context(AiohttpTransport(connections=0, per_host=0))
@@ -80,7 +85,9 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         audit = stack.enter_context(open_audit(settings))
         clock = await open_clock(store)
         stack.push_async_callback(stop_task, asyncio.create_task(clock.keep_right(), name="clock"))
-        service = wire(settings, store, transport, media, bucket, clock, audit, deliveries, probing)
+        service = wire(
+            settings, store, transport, media, bucket, clock, audit, deliveries, probing, metrics=metrics, tracer=tracer
+        )
         await stack.enter_async_context(following(service.failover, clock))
         if service.clusters:
             stack.push_async_callback(service.clusters.close)
@@ -97,13 +104,26 @@ def wire(
     audit: Courier | None = None,
     deliveries: Transport | None = None,
     probing: Transport | None = None,
+    *,
+    metrics: Metrics | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> Service:
     """A service over this store, which reaches the world only through this transport, receivers through `deliveries`
     and the CDN through `probing` if those are given, uploads through `media`, VOD copies in `bucket`, and the audit log
     through `audit`. Without a `clock` that was compared with the store's it goes by this machine's."""
     clock = clock or SharedClock(store.time)
     return _Wiring(
-        settings, store, transport, media, bucket, clock, audit, deliveries or transport, probing or transport
+        settings,
+        store,
+        TracedTransport(transport),
+        media,
+        bucket,
+        clock,
+        audit,
+        TracedTransport(deliveries or transport),
+        TracedTransport(probing or transport),
+        metrics or Metrics(),
+        tracer,
     ).build()
 
 
@@ -121,6 +141,8 @@ class _Wiring:
         audit: Courier | None,
         deliveries: Transport,
         probing: Transport,
+        metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self.settings = settings
         self.media = media
@@ -130,7 +152,8 @@ class _Wiring:
         self.store = store
         self.transport = transport
         self.clock = clock
-        self.metrics = Metrics()
+        self.metrics = metrics
+        self.tracer = tracer
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self.worker_bell = Bell()
         self.delivery_bell = Bell()
@@ -194,6 +217,7 @@ class _Wiring:
             watched=statistics.watched,
             failovers=self.failover,
             urgent=lambda: [item.content_id for item in self.failover.reprobes()],
+            tracer=self.tracer,
         )
         return Service(
             settings=settings,
@@ -239,6 +263,7 @@ class _Wiring:
                 concurrency=settings.provision_concurrency,
                 lease=timedelta(seconds=settings.lease_seconds),
                 poll_interval=settings.poll_interval_ms / 1000,
+                tracer=self.tracer,
             ),
             delivery=wire_delivery(
                 settings,
@@ -252,6 +277,7 @@ class _Wiring:
                 clock=clock,
                 bell=self.delivery_bell,
                 owner=self.owner,
+                tracer=self.tracer,
             ),
             retention=Retention(store=store, clock=clock, kept=timedelta(days=settings.delivery_retention_days)),
             monitoring=Monitoring(
@@ -277,6 +303,7 @@ class _Wiring:
                 metrics=self.metrics,
                 clock=clock,
             ),
+            tracer=self.tracer,
             latency=LatencyWatch(
                 counts=self.metrics.manifest.counts,
                 policy=latency_policy(settings),

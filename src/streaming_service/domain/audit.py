@@ -46,6 +46,7 @@ def audited(made: Change, endpoints: Collection[Endpoint]) -> Change:
             "incarnation": entry.incarnation,
         },
         correlation_id=entry.correlation_id,
+        trace=entry.trace,
     )
     return replace(made, notifications=(*made.notifications, owed))
 
@@ -65,5 +66,6 @@ def action(
             occurred_at=at,
             facts={"action": name, "actor": cause.actor, "reason": reason},
             correlation_id=cause.correlation_id,
+            trace=cause.trace,
         ),
     )

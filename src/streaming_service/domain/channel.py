@@ -23,6 +23,7 @@ from streaming_service.domain.placement import SETTLE, Copy, Draining, Placement
 from streaming_service.domain.publisher import Publisher
 from streaming_service.domain.spec import ChannelSpec, Said
 from streaming_service.domain.state import Failure, Phase, Status, resting
+from streaming_service.domain.trace import Begun
 from streaming_service.errors import IllegalTransition
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:streaming-service:channel")
@@ -39,7 +40,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     wishes which arrive late or twice cannot undo a newer one. `retry_at` is when the next attempt may begin after a
     failure. `renew_below`: what serves from OME under an earlier incarnation is to be replaced. `ingest` holds the
     keys that may push to it, the newest last, and `publishers` those who do. `restored_at`: when the store was last
-    restored from a backup.
+    restored from a backup. `trace` is where the newest wish was asked for.
     """
 
     spec: ChannelSpec
@@ -71,6 +72,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     said: Said = Said()
     ingest: tuple[IngestKey, ...] = ()
     publishers: tuple[Publisher, ...] = ()
+    trace: Begun | None = None
 
     @property
     def content_id(self) -> str:

@@ -4,6 +4,7 @@ Level-triggered: the answer depends on what is written and on the clock alone, s
 worker or a replay ends in the same state.
 """
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 
@@ -66,7 +67,14 @@ class Rest(Struct, frozen=True):
     until: datetime | None
 
 
+_CAPITAL = re.compile("(?<!^)(?=[A-Z])")
+
 Step = Remove | Queue | Place | Start | AwaitPlayable | Record | Abandon | Announce | Revoke | Rest
+
+
+def step_name(step: Step) -> str:
+    """`await playable`: of few values, for people."""
+    return _CAPITAL.sub(" ", type(step).__name__).lower()
 
 
 def next_step(

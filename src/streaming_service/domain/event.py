@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
+from msgspec import Struct
 
 from streaming_service.domain.clock import from_wire
+from streaming_service.domain.trace import TraceContext, context_in, parse_traceparent
 from streaming_service.domain.upload import (
     READY_FOR_STREAM,
     UPLOADED,
@@ -36,6 +38,29 @@ def parse_event(data: bytes, attributes: Mapping[str, str]) -> ProvisionRequest 
     if "eventType" in body:
         return _by_type(_string(body, "eventType"), body, None)
     return parse_uploaded(body)
+
+
+class _Traced(Struct):
+    """https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md"""
+
+    traceparent: str = ""
+    tracestate: str = ""
+
+
+_read_traced = msgspec.json.Decoder(_Traced).decode
+
+
+def trace_of(data: bytes, attributes: Mapping[str, str]) -> TraceContext | None:
+    """The trace that an upload message belongs to: named by its attributes, or inside a structured CloudEvent."""
+    if found := context_in(attributes):
+        return found
+    if b'"traceparent"' not in data:
+        return None
+    try:
+        said = _read_traced(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # whether this is an event at all is `parse_event`'s question
+    return parse_traceparent(said.traceparent, said.tracestate)
 
 
 def _by_type(event_type: str, body: dict[str, Any], occurred_at: str | None) -> ProvisionRequest | Ignored:

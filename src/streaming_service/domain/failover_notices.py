@@ -68,6 +68,7 @@ class FailoverNotices(Struct, frozen=True):
                 occurred_at=after.changed_at,
                 facts={**its, "occurredAt": to_wire(after.changed_at)},
                 correlation_id=cause.correlation_id,
+                trace=cause.trace,
             )
             for endpoint, topic, its in owed
             if endpoint in self.endpoints

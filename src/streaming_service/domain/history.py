@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streaming_service.domain.channel import Channel
 from streaming_service.domain.notification import Cause, Notification
+from streaming_service.domain.trace import Begun
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -21,6 +23,7 @@ class HistoryEntry(Struct, frozen=True):
     generation: int
     incarnation: int
     correlation_id: str
+    trace: str | None = None
 
 
 class Change(Struct, frozen=True):
@@ -32,6 +35,11 @@ class Change(Struct, frozen=True):
     channel: Channel
     history: HistoryEntry
     notifications: tuple[Notification, ...] = ()
+
+
+def asked_by(channel: Channel, cause: Cause) -> Channel:
+    """The channel as somebody has just wanted it: what is done for it from now on belongs to that trace."""
+    return replace(channel, trace=Begun(cause.trace, channel.updated_at) if cause.trace else None)
 
 
 def change(
@@ -49,5 +57,6 @@ def change(
         generation=channel.generation,
         incarnation=channel.incarnation,
         correlation_id=cause.correlation_id,
+        trace=cause.trace,
     )
     return Change(channel, entry, notifications)

@@ -58,7 +58,7 @@ class Notification(Struct, frozen=True):
     """One debt to one endpoint. `topic` says what happened, `facts` what the body is made from.
 
     Debts with the same `content_id` are paid in order. What is about an origin has `about_origin` there, and the name
-    among its facts.
+    among its facts. `trace` is the `traceparent` of what made it.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Notification(Struct, frozen=True):
     occurred_at: datetime
     facts: Mapping[str, Any]
     correlation_id: str | None = None
+    trace: str | None = None
 
 
 def about_origin(name: str) -> str:
@@ -81,10 +82,12 @@ def is_about_content(notification: Notification) -> bool:
 
 
 class Cause(Struct, frozen=True):
-    """Who or what brought a change about; goes into history, notifications and log lines."""
+    """Who or what brought a change about; goes into history, notifications and log lines. `trace` is its
+    `traceparent`, when it has one."""
 
     actor: str
     correlation_id: str
+    trace: str | None = None
 
 
 class Notifier(Struct, frozen=True):
@@ -199,6 +202,7 @@ class Notifier(Struct, frozen=True):
                 occurred_at=channel.updated_at,
                 facts={**facts, "occurredAt": to_wire(channel.updated_at)},
                 correlation_id=cause.correlation_id,
+                trace=cause.trace,
             )
             for position, (endpoint, topic, facts) in enumerate(owed)
             if endpoint in self.endpoints

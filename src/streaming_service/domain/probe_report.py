@@ -52,6 +52,7 @@ def results(
                     "occurredAt": to_wire(at),
                 },
                 correlation_id=cause.correlation_id,
+                trace=cause.trace,
             )
         )
     return tuple(owed)
@@ -87,6 +88,7 @@ def failure(
             occurred_at=at,
             facts={**facts, "actor": cause.actor} if endpoint is Endpoint.AUDIT else facts,
             correlation_id=cause.correlation_id,
+            trace=cause.trace,
         )
         for endpoint in (Endpoint.OBSERVABILITY, Endpoint.BIGQUERY, Endpoint.AUDIT)
         if endpoint in endpoints

@@ -46,6 +46,7 @@ async def serve_probe_agent(process: AgentProcess) -> AsyncGenerator[HttpServer]
         version=__version__,
         agent=process.agent,
         clients=clients_of(settings),
+        tracer=process.tracer,
     )
     server = HttpServer(
         build_agent_app(context),

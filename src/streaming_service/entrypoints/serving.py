@@ -139,4 +139,6 @@ def api_context(service: Service, stopping: Callable[[], bool] = lambda: False) 
         hooks=service.hooks,
         push_tokens=service.push_tokens,
         clients=clients_of(settings),
+        tracer=service.tracer,
+        traced_share=settings.tracing_manifest_ratio,
     )

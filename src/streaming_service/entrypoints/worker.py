@@ -20,7 +20,11 @@ from streaming_service.application.intake import Intake
 from streaming_service.application.ports import Ack, Clock, Message
 from streaming_service.bootstrap import Service
 from streaming_service.context import accept_correlation_id, correlation_id
+from streaming_service.domain.event import trace_of
 from streaming_service.domain.notification import Cause
+from streaming_service.domain.trace import Lineage
+from streaming_service.tracing import Attributes, Kind, Tracer, active, traceparent
+from streaming_service.tracing import current as current_span
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +41,9 @@ class UploadContext(Protocol):
     @property
     def intake(self) -> Intake: ...
 
+    @property
+    def tracer(self) -> Tracer: ...
+
 
 async def handle_upload_event(
     message: Message | bytes | Mapping[str, Any], context: UploadContext, *, source: str = "upload-event"
@@ -52,7 +59,30 @@ async def handle_upload_event(
         message = Message(msgspec.json.encode(message))
     current = accept_correlation_id(message.attributes.get("x-correlation-id"))
     correlation_id.set(current)
-    return await context.intake.handle(message, source, Cause(source, current))
+    with active(context.tracer.begin("process upload event", Kind.CONSUMER, _origin(message), _about(message, source))):
+        return await context.intake.handle(message, source, Cause(source, current, traceparent()))
+
+
+def _origin(message: Message) -> Lineage:
+    """The event's own trace comes first; a request that brings it is named, too."""
+    brought = current_span()
+    around = brought.context if brought and brought.telling else None
+    if said := trace_of(message.data, message.attributes):
+        return Lineage(said, (around,) if around and around.trace_id != said.trace_id else ())
+    return Lineage(around)
+
+
+def _about(message: Message, source: str) -> Attributes:
+    """https://opentelemetry.io/docs/specs/semconv/messaging/"""
+    return {
+        "messaging.system": "gcp_pubsub" if source in {"pubsub", "push"} else source,
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.message.id": message.message_id or None,
+        "messaging.message.body.size": len(message.data),
+        "messaging.gcp_pubsub.message.delivery_attempt": message.delivery_attempt,
+        "streaming.correlation_id": correlation_id.get(),
+    }
 
 
 async def run_worker(service: Service, stop: asyncio.Event) -> None:
@@ -68,7 +98,9 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         correlation_id.set(accept_correlation_id(None))
         if not service.fleet.names():
             await service.fleet.refresh()
-        findings = await service.reconciliation.run(Cause("reconciler", correlation_id.get()))
+        with active(service.tracer.begin("reconcile")):
+            cause = Cause("reconciler", correlation_id.get(), traceparent())
+            findings = await service.reconciliation.run(cause)
         if findings.wants_places:
             service.worker_bell.ring()
 

@@ -16,7 +16,7 @@ from streaming_service.domain.signing.cloud_cdn import CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey
 from streaming_service.entrypoints.http.app import build_app
 from streaming_service.entrypoints.http.clients import Clients
-from streaming_service.entrypoints.http.door import Door
+from streaming_service.entrypoints.http.tracing import TracedDoor
 from streaming_service.errors import UpstreamUnavailable
 from tests.integration.http.harness import (
     CAUSE,
@@ -52,7 +52,7 @@ class Stage:
         self.runner = asyncio.Runner()
         self.app = self.runner.run(self._build())
 
-    async def _build(self) -> Door:
+    async def _build(self) -> TracedDoor:
         store, viewers = FallibleStore(), Viewers()
         self.metrics: Any = None
         viewers.known |= {

@@ -27,6 +27,20 @@ FACTS: Mapping[str, Any] = {
     "path": "/reels/s-1/",
     "ingestRegion": "iad",
 }
+ID = "0b5c7e0e-6b1c-5c57-8f0a-3d6c2f4a9b11"
+CONTENT = "9b2e4c1a-7c1b-4d52-8a3f-2f8f0a1c6d11"
+# Nothing else may be in it: docs/analytics.md.
+ANALYTICS: Mapping[str, Any] = {
+    "manifestPath": "/reels/s-1/master.m3u8",
+    "baseUrl": None,
+    "channelId": CONTENT,
+    "cacheKey": "key",
+    "checksum": "sum",
+    "retries": 0,
+    "generation": 1,
+    "incarnation": 1,
+    "occurredAt": "2026-01-02T03:04:05.000Z",
+}
 DEBTS = [
     (Endpoint.CONTENT_CALLBACK, "stream.provisioned", "/content/callback"),
     (Endpoint.GATEWAY_WARMUP, "stream.provisioned", "/gateway/warmup"),
@@ -51,7 +65,8 @@ def sign_by_cookie(path: str, base: str | None) -> SignedManifest:
 
 async def send(courier: HttpCourier, endpoint: Endpoint, topic: str, sign: Sign = sign) -> Receipt:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    notification = Notification("n-1", endpoint, topic, "content-1", moment, FACTS, "c-1")
+    facts = ANALYTICS if endpoint is Endpoint.BIGQUERY else FACTS
+    notification = Notification(ID, endpoint, topic, CONTENT, moment, facts, "c-1")
     return await courier.deliver(notification, render_body(notification, sign))
 
 
@@ -64,7 +79,7 @@ async def test_every_receiver_understands_what_it_gets(
     (received,) = await platform.wait_for(path)
     assert (receipt.ok, receipt.status) == (True, 202)
     assert received.signature is Signed.VALID
-    assert received.headers["idempotency-key"] == received.headers["webhook-id"] == "n-1"
+    assert received.headers["idempotency-key"] == received.headers["webhook-id"] == ID
     assert received.headers["x-correlation-id"] == "c-1"
 
 
@@ -91,20 +106,26 @@ async def test_a_wrong_signature_and_a_wrong_key_are_seen(
     forged = HttpCourier(transport, routes, clock=clock, secrets=["whsec_b3RoZXI="])
     keyless = HttpCourier(transport, {Endpoint.CDN_CONTROL: Route(f"{platform.url}/cdn")}, clock=clock)
 
-    assert (await send(unsigned, Endpoint.BIGQUERY, "t")).ok
-    assert (await send(forged, Endpoint.BIGQUERY, "t")).ok
+    assert (await send(unsigned, Endpoint.BIGQUERY, "stream.provisioned")).ok
+    assert (await send(forged, Endpoint.BIGQUERY, "stream.provisioned")).ok
     assert (await send(keyless, Endpoint.CDN_CONTROL, "cdn.purge")).status == 401
 
     assert [item.signature for item in platform.received("/bigquery")] == [Signed.MISSING, Signed.INVALID]
 
 
+async def test_analytics_takes_what_its_schema_says_and_nothing_else(courier: HttpCourier) -> None:
+    assert (await send(courier, Endpoint.BIGQUERY, "stream.provisioned")).status == 202
+    refused = await send(courier, Endpoint.BIGQUERY, "cdn.purge")
+    assert (refused.status, "unknown field" in refused.detail) == (422, True)
+
+
 async def test_injected_failures_reach_the_receipt(courier: HttpCourier, platform: StandInPlatform) -> None:
     platform.fail("/bigquery", 503, times=2, retry_after=30)
-    busy = [await send(courier, Endpoint.BIGQUERY, "t") for _ in range(3)]
+    busy = [await send(courier, Endpoint.BIGQUERY, "stream.provisioned") for _ in range(3)]
     platform.fail("/bigquery", 410)
-    gone = await send(courier, Endpoint.BIGQUERY, "t")
+    gone = await send(courier, Endpoint.BIGQUERY, "stream.provisioned")
     platform.fail("/bigquery", None)
-    silent = await send(courier, Endpoint.BIGQUERY, "t")
+    silent = await send(courier, Endpoint.BIGQUERY, "stream.provisioned")
 
     assert [(receipt.status, receipt.retry_after) for receipt in busy] == [(503, 30), (503, 30), (202, None)]
     assert gone.gone

@@ -17,7 +17,7 @@ from streaming_service.domain.clock import to_wire
 from streaming_service.domain.notification import RETRY_SCHEDULE, Endpoint, Notification
 from streaming_service.domain.pacing import ILL_AFTER, SHORTEST_REST
 from streaming_service.errors import StoreUnavailable
-from tests.fakes import NOW, CountingMeter, FakeClock, RecordingCourier, until
+from tests.fakes import NOW, CountingMeter, FakeClock, KeepingTracer, RecordingCourier, until
 
 pytestmark = pytest.mark.anyio
 LEASE = timedelta(seconds=30)
@@ -37,6 +37,7 @@ class Office:
         self.courier = RecordingCourier()
         self.meter = CountingMeter()
         self.bell = Bell()
+        self.tracer = KeepingTracer()
         self.loop = DeliveryLoop(
             store=self.store,
             courier=self.courier,
@@ -50,6 +51,7 @@ class Office:
             concurrency=concurrency,
             lease=LEASE,
             poll_interval=60.0,
+            tracer=self.tracer,
         )
 
     def render(self, notification: Notification) -> Mapping[str, Any]:

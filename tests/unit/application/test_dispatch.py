@@ -14,7 +14,7 @@ from streaming_service.domain.channel import Channel
 from streaming_service.domain.history import change
 from streaming_service.domain.notification import Cause
 from streaming_service.errors import StoreError, StoreUnavailable
-from tests.fakes import FakeClock, FragileStore, until
+from tests.fakes import FakeClock, FragileStore, KeepingTracer, until
 from tests.placements import placed as put
 from tests.unit.application.world import CAUSE, LEASE, World, content_id, request
 
@@ -53,6 +53,7 @@ class Shop:
     """A convergence loop over a store whose channels are all due."""
 
     def __init__(self, concurrency: int = 4, seats: int = 100) -> None:
+        self.tracer = KeepingTracer()
         self.world = World()
         self.store: FragileStore = self.world.store
         self.clock = FakeClock(manual=True)
@@ -69,6 +70,7 @@ class Shop:
             concurrency=concurrency,
             lease=LEASE,
             poll_interval=60.0,
+            tracer=self.tracer,
         )
 
     async def due(self, *numbers: int) -> None:

@@ -10,8 +10,11 @@ from msgspec.structs import replace
 from streaming_service.application.ports import Ack, CatalogEntry, DeadLetter, ListedDeadLetter, Message
 from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import AvailabilityWindow
+from streaming_service.domain.trace import TraceContext
+from streaming_service.entrypoints.worker import handle_upload_event
 from streaming_service.errors import InvalidInput, StoreUnavailable, UpstreamRejected, UpstreamUnavailable
-from tests.fakes import NOW
+from streaming_service.tracing import active
+from tests.fakes import NOW, KeepingTracer
 from tests.unit.application.world import CAUSE, World, content_id
 
 pytestmark = pytest.mark.anyio
@@ -304,3 +307,57 @@ async def test_a_refused_bucket_is_named_as_the_sender_spells_it(world: World) -
     with pytest.raises(InvalidInput) as refused:
         await world.intake.register(registration(sourceGcsUri="gs://elsewhere/1.mp4"), None, CAUSE)
     assert refused.value.field == "sourceGcsUri"
+
+
+class Context:
+    """What handling an upload event needs."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.intake = self.world.intake
+        self.tracer = KeepingTracer()
+
+
+EVENT = TraceContext("1" * 32, "2" * 16, True)
+
+
+async def test_an_event_is_part_of_its_senders_trace_and_its_wish_remembers_that() -> None:
+    context = Context()
+    attributes = {"traceparent": EVENT.traceparent}
+    assert await handle_upload_event(message(upload(), attributes=attributes), context, source="pubsub") is Ack.ACK
+    span = context.tracer.named("process upload event")
+    assert span.lineage.parent == EVENT
+    assert span.lineage.links == ()
+    assert span.attributes["messaging.system"] == "gcp_pubsub"
+    assert span.attributes["streaming.event.result"] == "created"
+    channel = await context.world.channel(1)
+    assert channel.trace is not None
+    assert channel.trace.traceparent == span.context.traceparent
+    assert channel.trace.at == channel.updated_at
+
+    # Saying the same again asks for nothing: the wish is still the first one's.
+    assert await handle_upload_event(message(upload()), context, source="pubsub") is Ack.ACK
+    assert (await context.world.channel(1)).trace == channel.trace
+    # What is wanted anew belongs to whoever wants it.
+    other = upload(validation={"checksum": "sum-2"}, emittedAt=to_wire(NOW + timedelta(seconds=1)))
+    assert await handle_upload_event(message(other), context, source="pubsub") is Ack.ACK
+    assert (await context.world.channel(1)).trace not in {None, channel.trace}
+
+
+async def test_an_event_without_a_trace_belongs_to_the_request_that_brings_it() -> None:
+    context = Context()
+    with active(context.tracer.begin("POST")) as request:
+        await handle_upload_event(message(upload()), context, source="push")
+        await handle_upload_event(
+            message(upload(2), attributes={"traceparent": EVENT.traceparent}), context, source="push"
+        )
+    first, second = (item for item in context.tracer.spans if item.name == "process upload event")
+    assert (first.lineage.parent, first.lineage.links) == (request.context, ())
+    assert (second.lineage.parent, second.lineage.links) == (EVENT, (request.context,))
+
+
+async def test_an_event_that_is_handed_back_is_a_failed_span() -> None:
+    context = Context()
+    context.world.store.down = StoreUnavailable("away")
+    assert await handle_upload_event(message(upload()), context) is Ack.NACK
+    assert context.tracer.named("process upload event").failure == ("StoreUnavailable", "")

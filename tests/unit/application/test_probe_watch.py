@@ -11,7 +11,7 @@ from streaming_service.application.probe_watch import ProbeWatch
 from streaming_service.domain.probe import ProbeVerdict
 from streaming_service.domain.probe_report import SCHEDULE
 from streaming_service.errors import StoreUnavailable
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, KeepingTracer
 from tests.unit.application.lookout import Lookout
 from tests.unit.application.world import content_id
 
@@ -28,6 +28,7 @@ class Schedule:
         self.watched: list[str] = []
         self.urgent: list[str] = []
         lookout.probing._clock = self.clock
+        self.tracer = KeepingTracer()
         self.watch = ProbeWatch(
             store=lookout.world.store,
             probing=lookout.probing,
@@ -35,6 +36,7 @@ class Schedule:
             urgent=lambda: self.urgent,
             clock=self.clock,
             budget=budget,
+            tracer=self.tracer,
             **options,
         )
 
@@ -217,3 +219,20 @@ async def test_after_the_last_page_of_the_catalogue_comes_the_first() -> None:
         assert schedule.seen() == dict.fromkeys(range(1, 6), 1)
         await schedule.advance(12)
     assert schedule.seen() == dict.fromkeys(range(1, 6), 2)
+
+
+async def test_a_turn_is_a_trace_with_a_part_for_each_look() -> None:
+    schedule = await scheduled(1, regions="ams=agent:http://agent.test")
+    schedule.lookout.prober.fails("ams", ProbeVerdict.SLOW)
+    async with schedule.running():
+        pass
+    whole = schedule.tracer.named("probe content")
+    assert whole.attributes == {"streaming.content_id": content_id(1)}
+    look = schedule.tracer.named("probe")
+    assert look.lineage.parent == whole.context
+    assert look.attributes == {
+        "streaming.probe.region": "ams",
+        "streaming.probe.target": "primary",
+        "streaming.probe.verdict": "slow",
+    }
+    assert look.failure == ("slow", "")

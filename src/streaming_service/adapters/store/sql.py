@@ -16,6 +16,7 @@ from streaming_service.adapters.store import (
 )
 from streaming_service.adapters.store.database import Database
 from streaming_service.adapters.store.dsn import parse_dsn
+from streaming_service.adapters.store.traced import TracedDatabase
 from streaming_service.application.ports import (
     ChangeFeed,
     ChannelPage,
@@ -55,11 +56,11 @@ class SqlStore:
         if url.get_backend_name() == "sqlite":
             from streaming_service.adapters.store.sqlite import SqliteDatabase  # noqa: PLC0415
 
-            return cls(SqliteDatabase(url))
+            return cls(TracedDatabase(SqliteDatabase(url), "sqlite"))
         # Only who uses it pays for importing the driver.
         from streaming_service.adapters.store.postgres import PostgresDatabase  # noqa: PLC0415
 
-        return cls(PostgresDatabase(url))
+        return cls(TracedDatabase(PostgresDatabase(url), "postgresql"))
 
     async def check(self) -> None:
         await self._database.read(schema.revision)

@@ -18,11 +18,13 @@ from streaming_service.application.ports.ome import (
     StreamFigures,
 )
 from streaming_service.application.ports.platform import (
+    BulkCourier,
     Catalog,
     CatalogEntry,
     ClusterControl,
     ClusterReport,
     Courier,
+    Item,
     Receipt,
     TokenService,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "LISTED_BYTES",
     "Ack",
     "Attempt",
+    "BulkCourier",
     "Candidate",
     "Catalog",
     "CatalogEntry",
@@ -84,6 +87,7 @@ __all__ = [
     "Failovers",
     "Fleet",
     "IdempotencyStore",
+    "Item",
     "LeaseStore",
     "Listed",
     "ListedDeadLetter",

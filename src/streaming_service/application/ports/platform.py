@@ -1,8 +1,8 @@
 """The services around us."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -44,6 +44,17 @@ class Receipt(Struct, frozen=True):
 class Courier(Protocol):
     async def deliver(self, notification: Notification, body: Mapping[str, Any]) -> Receipt:
         """Send one body to the notification's endpoint. Never raises for what the receiver does."""
+        ...
+
+
+# A notification, and its body.
+Item: TypeAlias = tuple[Notification, Mapping[str, Any]]
+
+
+class BulkCourier(Protocol):
+    async def deliver_together(self, items: Sequence[Item]) -> Sequence[Receipt]:
+        """Send many bodies to their one endpoint at once; a receipt for each, in their order. Never raises for what the
+        receiver does."""
         ...
 
 

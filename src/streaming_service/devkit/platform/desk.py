@@ -16,6 +16,8 @@ from streaming_service.devkit.platform.faults import Faults
 from streaming_service.devkit.platform.inbox import Inbox, Received, Signed, kept_headers
 from streaming_service.devkit.platform.routes import CATALOG, INTROSPECT, Answer, Route
 
+_NDJSON = "application/x-ndjson"
+
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -33,21 +35,34 @@ class Desk:
 
         async def handle(request: web.Request) -> web.Response:
             raw = await request.read()
+            if route.lines and request.content_type == _NDJSON:
+                return await self._posted_together(request, route, raw)
             body = _decoded(raw)
 
             async def answer() -> Answer:
                 if not _authorized(request, route.token):
                     return 401, {"error": "unauthorized", "message": "the bearer token of this service is wrong"}
-                if not isinstance(body, dict):
-                    return 400, {"error": "bad_request", "message": "the body is not a JSON object"}
-                fields = cast("dict[str, Any]", body)
-                if missing := sorted(route.needs - fields.keys()):
-                    return 422, {"error": "unprocessable", "message": f"missing: {', '.join(missing)}"}
-                return await route.answer(fields)
+                return await _answered(route, body)
 
             return await self._take_in(request, route.path, body, self._signature(request, raw), answer)
 
         return handle
+
+    async def _posted_together(self, request: web.Request, route: Route, raw: bytes) -> web.Response:
+        """Each line is kept as if it had come by itself; the answer names those that were not taken."""
+        signature, lines = self._signature(request, raw), [_decoded(line) for line in raw.splitlines()]
+        fault = self._faults.take(request.path)
+        if fault:
+            for body in lines:
+                self._keep(request, route.path, body, signature, fault.status)
+            return _respond(request, fault.status, {"error": "injected"}, fault.headers)
+        failed: list[dict[str, Any]] = []
+        for body in lines:
+            status, content = await _answered(route, body)
+            self._keep(request, route.path, body, signature, status)
+            if status >= 300:
+                failed.append({"id": _id_in(body), "reason": content["message"]})
+        return _json(202, {"failed": failed} if failed else {"status": "accepted"})
 
     def looked_up(self, catalog: DemoCatalog, token: str | None) -> Handler:
         """The handler of the catalog."""
@@ -91,6 +106,10 @@ class Desk:
             status, headers, content = fault.status, fault.headers, {"error": "injected"}
         else:
             (status, content), headers = await answer(), {}
+        self._keep(request, path, body, signature, status)
+        return _respond(request, status, content, headers)
+
+    def _keep(self, request: web.Request, path: str, body: Any, signature: Signed, status: int | None) -> None:
         self._inbox.add(
             Received(
                 at=self._now(),
@@ -102,11 +121,6 @@ class Desk:
                 status=status,
             )
         )
-        if status is None:
-            if request.transport:
-                request.transport.abort()
-            return web.Response(status=500)  # nobody is there to read it
-        return _json(status, content, headers)
 
     def _signature(self, request: web.Request, raw: bytes) -> Signed:
         if self._webhook is None:
@@ -118,6 +132,28 @@ class Desk:
         except (WebhookVerificationError, ValueError):
             return Signed.INVALID
         return Signed.VALID
+
+
+def _respond(request: web.Request, status: int | None, content: Any, headers: Mapping[str, str]) -> web.Response:
+    """The answer; without a status the connection is dropped."""
+    if status is None:
+        if request.transport:
+            request.transport.abort()
+        return web.Response(status=500)  # nobody is there to read it
+    return _json(status, content, headers)
+
+
+def _id_in(body: Any) -> str:
+    return str(cast("dict[str, Any]", body).get("id", "")) if isinstance(body, dict) else ""
+
+
+async def _answered(route: Route, body: Any) -> Answer:
+    if not isinstance(body, dict):
+        return 400, {"error": "bad_request", "message": "the body is not a JSON object"}
+    fields = cast("dict[str, Any]", body)
+    if missing := sorted(route.needs - fields.keys()):
+        return 422, {"error": "unprocessable", "message": f"missing: {', '.join(missing)}"}
+    return await route.answer(fields)
 
 
 def _authorized(request: web.Request, token: str | None) -> bool:

@@ -24,11 +24,13 @@ from streaming_service.entrypoints.http.probe_agent import LARGEST_QUESTION, age
 from streaming_service.entrypoints.http.probes import probes_router
 from streaming_service.entrypoints.http.push_auth import push_guard
 from streaming_service.entrypoints.http.streams import streams_router
+from streaming_service.entrypoints.http.tracing import TracedDoor
 
 
-def build_app(api: ApiContext) -> Door:
+def build_app(api: ApiContext) -> TracedDoor:
     """The API, ready for HttpServer or any ASGI server; needs no lifespan."""
-    return Door(build_rest(api), ManifestRoute(api.playback, api.metrics.manifest, api.clients))
+    door = Door(build_rest(api), ManifestRoute(api.playback, api.metrics.manifest, api.clients))
+    return TracedDoor(door, api.tracer, share=api.traced_share)
 
 
 def build_process_app(process: ProcessContext) -> Door:
@@ -36,10 +38,10 @@ def build_process_app(process: ProcessContext) -> Door:
     return Door(_litestar([health_router, _scraped(process)], process, body_limit=0))
 
 
-def build_agent_app(agent: AgentContext) -> Door:
+def build_agent_app(agent: AgentContext) -> TracedDoor:
     """What a probe agent answers: questions of the service, and what a process tells about itself."""
     routes = [health_router, _scraped(agent), agent_router]
-    return Door(_litestar(routes, agent, body_limit=LARGEST_QUESTION))
+    return TracedDoor(Door(_litestar(routes, agent, body_limit=LARGEST_QUESTION)), agent.tracer)
 
 
 def build_rest(api: ApiContext) -> Litestar:

@@ -17,6 +17,7 @@ from streaming_service.entrypoints.http.clients import Clients, nobody_guesses
 from streaming_service.entrypoints.http.push_auth import PushTokens
 from streaming_service.entrypoints.http.views import ChannelViews
 from streaming_service.telemetry import Metrics
+from streaming_service.tracing import NO_TRACER, Tracer
 
 
 def _nobody_minds() -> None:
@@ -29,7 +30,7 @@ class ProcessContext:
 
     Without `metrics_token` everybody may scrape: in development only. `check_ready` raises a StreamingServiceError
     while this process should get no traffic. `scraped` hears that somebody asks for metrics, and returns at once.
-    `clients` counts who guesses.
+    `clients` counts who guesses. Requests are spans of `tracer`.
     """
 
     metrics: Metrics
@@ -38,6 +39,7 @@ class ProcessContext:
     version: str
     scraped: Callable[[], None] = field(default=_nobody_minds, kw_only=True)
     clients: Clients = field(default_factory=nobody_guesses, kw_only=True)
+    tracer: Tracer = field(default=NO_TRACER, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class ApiContext(ProcessContext):
 
     `publish` takes the messages that Pub/Sub pushes to us. Without `service_tokens` everybody is a service: in
     development only. `body_limit` is in bytes. Without `hooks` OME's webhooks are not answered, and
-    without `push_tokens` Google's tokens are none.
+    without `push_tokens` Google's tokens are none. `traced_share` is the part of the manifest requests answered from
+    memory that may begin a trace.
     """
 
     playback: Playback
@@ -70,3 +73,4 @@ class ApiContext(ProcessContext):
     openapi: bool
     hooks: OmeHooks | None = None
     push_tokens: PushTokens | None = None
+    traced_share: float = 0.0

@@ -93,6 +93,7 @@ EXAMPLES: dict[str, Any] = {
         "generation": 1,
         "incarnation": 1,
         "correlationId": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
     },
     "DeadLetterView": {
         "id": "1d4b6c86-0f0e-5d0c-8c3e-3a5a1f2f7a10",

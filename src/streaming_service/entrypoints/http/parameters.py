@@ -11,6 +11,7 @@ from streaming_service.domain.notification import Cause
 from streaming_service.entrypoints.http.context import AgentContext, ApiContext, ProcessContext
 from streaming_service.entrypoints.http.failures import BadParameter
 from streaming_service.errors import InvalidInput
+from streaming_service.tracing import traceparent
 
 Api: TypeAlias = SkipValidation[ApiContext]
 Agent: TypeAlias = SkipValidation[AgentContext]
@@ -43,4 +44,4 @@ def content_id_of(text: str) -> str:
 
 def admin_cause() -> Cause:
     """Who is behind a change that is made over the admin routes."""
-    return Cause("admin-api", correlation_id.get())
+    return Cause("admin-api", correlation_id.get(), traceparent())

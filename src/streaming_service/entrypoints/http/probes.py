@@ -19,6 +19,7 @@ from streaming_service.entrypoints.http.failures import Refuse
 from streaming_service.entrypoints.http.parameters import Api
 from streaming_service.entrypoints.http.refusals import failure_of
 from streaming_service.errors import InvalidInput
+from streaming_service.tracing import traceparent
 
 
 class ProbeResult(Struct, rename="camel"):
@@ -69,7 +70,7 @@ async def probe_manifest(request: Request[Any, Any, Any], api: Api) -> ProbeResu
     A live playlist is looked at until it is certain whether it advances, which takes some seconds.
     """
     content_id = _content_id(await json_body(request))
-    report = await api.probing.probe_now(content_id, Cause("internal-api", correlation_id.get()))
+    report = await api.probing.probe_now(content_id, Cause("internal-api", correlation_id.get(), traceparent()))
     if isinstance(report, Refused):
         raise Refuse(failure_of(report))
     return _view(report)

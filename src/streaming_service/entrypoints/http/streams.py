@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from streaming_service.application.ports import ChannelQuery
@@ -14,6 +14,7 @@ from streaming_service.domain.clock import to_wire
 from streaming_service.domain.content import Classification
 from streaming_service.domain.history import HistoryEntry
 from streaming_service.domain.state import Status
+from streaming_service.domain.trace import parse_traceparent
 from streaming_service.entrypoints.http.bodies import json_body
 from streaming_service.entrypoints.http.body_schemas import RegisterOperation
 from streaming_service.entrypoints.http.described import GUARDED, refusals
@@ -38,7 +39,7 @@ class ChannelList(Struct):
     next: str | None
 
 
-class HistoryView(Struct, rename="camel"):
+class HistoryView(Struct, rename="camel", omit_defaults=True):
     """One change of a channel."""
 
     content_id: str
@@ -51,6 +52,7 @@ class HistoryView(Struct, rename="camel"):
     generation: int
     incarnation: int
     correlation_id: str
+    trace_id: Annotated[str, Meta(description="The trace that it belongs to, when there is one.")] | None = None
 
 
 class HistoryList(Struct):
@@ -185,7 +187,8 @@ async def replay(api: Api, content_id: ContentId) -> ChannelView:
 
 def _history(entry: HistoryEntry) -> HistoryView:
     said: dict[str, Any] = {**asdict(entry), "at": to_wire(entry.at)}
-    return HistoryView(**said)
+    context = parse_traceparent(said.pop("trace"))
+    return HistoryView(**said, trace_id=context.trace_id if context else None)
 
 
 streams_router = Router(

@@ -33,12 +33,13 @@ from streaming_service.adapters.store.codec import from_micros, to_micros
 from streaming_service.adapters.store.database import refuse_when
 from streaming_service.adapters.store.firestore.documents import Document, Record, Write
 from streaming_service.errors import ConfigurationError, InvalidInput, StoreUnavailable
+from streaming_service.tracing import Kind, part
 
 T = TypeVar("T")
 
 # Seconds. Each limit is below the next, so that the most telling one speaks.
 _RETRIES_S = 5.0
-_REQUEST_TIMEOUT_S = 8.0
+REQUEST_TIMEOUT_S = 8.0
 _TIMEOUT_S = 15.0
 # How often something is read and decided again when others write the same at once.
 TRIES = 8
@@ -95,20 +96,20 @@ class FirestoreDatabase:
     async def get_all(self, documents: Sequence[Document]) -> list[Record]:
         """Those of the documents that are there, in any order."""
         references = [self._client.document(*document) for document in documents]
-        async with self._request():
-            found = self._client.get_all(references, retry=_READ_RETRY, timeout=_REQUEST_TIMEOUT_S)
+        async with self._request("batch_get"):
+            found = self._client.get_all(references, retry=_READ_RETRY, timeout=REQUEST_TIMEOUT_S)
             return [Record.of(snapshot) async for snapshot in found if snapshot.exists]
 
     async def find(self, query: Any) -> list[Record]:
         """All that a query finds."""
-        async with self._request():
-            found = await query.get(retry=_READ_RETRY, timeout=_REQUEST_TIMEOUT_S)
+        async with self._request("query"):
+            found = await query.get(retry=_READ_RETRY, timeout=REQUEST_TIMEOUT_S)
         return [Record.of(snapshot) for snapshot in found]
 
     async def count(self, query: Any) -> int:
         """How many documents a query would find."""
-        async with self._request():
-            found = await query.count().get(retry=_READ_RETRY, timeout=_REQUEST_TIMEOUT_S)
+        async with self._request("count"):
+            found = await query.count().get(retry=_READ_RETRY, timeout=REQUEST_TIMEOUT_S)
         return int(found[0][0].value)
 
     async def commit(self, *writes: Write) -> bool:
@@ -116,12 +117,12 @@ class FirestoreDatabase:
 
         Sent again only when Firestore says that it was not done: whether a commit that got no answer was, nobody knows.
         """
-        async with self._request():
+        async with self._request("commit"):
             batch = self._client.batch()
             for write in writes:
                 write.put_into(batch, self._client.document(*write.document))
             try:
-                await batch.commit(retry=_WRITE_RETRY, timeout=_REQUEST_TIMEOUT_S)
+                await batch.commit(retry=_WRITE_RETRY, timeout=REQUEST_TIMEOUT_S)
             except (FailedPrecondition, AlreadyExists, NotFound):
                 return False
         return True
@@ -147,18 +148,19 @@ class FirestoreDatabase:
         await self._client._firestore_api.transport.close()  # noqa: SLF001
 
     async def _get(self, document: Document) -> Any:
-        async with self._request():
-            found = await self._client.document(*document).get(retry=_READ_RETRY, timeout=_REQUEST_TIMEOUT_S)
+        async with self._request("get"):
+            found = await self._client.document(*document).get(retry=_READ_RETRY, timeout=REQUEST_TIMEOUT_S)
         read_time: datetime = found.read_time
         self._ahead = to_micros(read_time) - self._clock() // 1000
         return found
 
     @asynccontextmanager
-    async def _request(self) -> AsyncGenerator[None]:
+    async def _request(self, operation: str) -> AsyncGenerator[None]:
         refuse_when(self._closed)
         self._running += 1
+        about = {"db.system.name": "gcp.firestore", "db.operation.name": operation}
         try:
-            with firestore_errors():
+            with part(f"store {operation}", Kind.CLIENT, about), firestore_errors():
                 async with asyncio.timeout(_TIMEOUT_S):
                     yield
         finally:
