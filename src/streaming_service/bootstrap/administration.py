@@ -10,6 +10,7 @@ from streaming_service.adapters.breaker import Breaker
 from streaming_service.adapters.caller import ResilientCaller
 from streaming_service.adapters.content_service import HttpCatalog, NullCatalog
 from streaming_service.adapters.http import Transport
+from streaming_service.adapters.tracing.transport import TracedTransport
 from streaming_service.adapters.transport import AiohttpTransport
 from streaming_service.application.administration import Administration
 from streaming_service.application.intake import Intake
@@ -76,10 +77,10 @@ def catalog_of(settings: Settings, caller: Callable[[], ResilientCaller], clock:
 def impatient_caller(
     service: str, transport: Transport, clock: Clock, tolerated: frozenset[int] = frozenset()
 ) -> ResilientCaller:
-    """For a command, which nobody traces."""
+    """For a command, which nobody traces: what it calls is told so."""
     return ResilientCaller(
         service,
-        transport,
+        TracedTransport(transport),
         Breaker(service, time.monotonic),
         clock=clock,
         monotonic=time.monotonic,
