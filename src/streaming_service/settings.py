@@ -309,9 +309,7 @@ class Settings(TracingSettings):
         pattern=r"^projects/[^/]+/topics/[^/]+$",
         description="Full resource path of the Pub/Sub topic that every admin action and alert is published to.",
     )
-    webhook_signing_secret: SecretStr | None = Field(
-        None, description="Standard Webhooks secret of deliveries; comma separated while it is rotated: each signs."
-    )
+    webhook_signing_secret: SecretStr | None = Field(None, description="Standard Webhooks secrets of deliveries.")
     webhook_timeout_ms: int = Field(5000, ge=50, description="Longest wait for a receiver's answer.")
 
     @field_validator("manifest_latency_slo_ms")

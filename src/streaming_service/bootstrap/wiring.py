@@ -28,7 +28,6 @@ from streaming_service.application.intake import Intake
 from streaming_service.application.introspection import Introspector
 from streaming_service.application.latency_watch import LatencyWatch
 from streaming_service.application.monitoring import Monitoring
-from streaming_service.application.ome_hooks import OmeHooks
 from streaming_service.application.origins import OriginOperations
 from streaming_service.application.playback import Playback, PlaybackPolicy
 from streaming_service.application.ports import Courier, ManifestBucket, MediaLibrary, Store
@@ -38,8 +37,6 @@ from streaming_service.application.reconciliation import Reconciliation
 from streaming_service.application.retention import Retention
 from streaming_service.application.seating import Seating
 from streaming_service.application.statistics import Statistics
-from streaming_service.application.stream_directory import StreamDirectory
-from streaming_service.application.viewer_gate import ViewerGate
 from streaming_service.bootstrap.administration import catalog_of
 from streaming_service.bootstrap.bucket import open_bucket
 from streaming_service.bootstrap.clock import open_clock, stop_task
@@ -47,11 +44,11 @@ from streaming_service.bootstrap.clusters import wire_clusters
 from streaming_service.bootstrap.delivery import context_headers, wire_delivery
 from streaming_service.bootstrap.failover import following, wire_failover
 from streaming_service.bootstrap.fleet import wire_fleet
-from streaming_service.bootstrap.ingest import ingest_base, wire_gate, wire_ingest
+from streaming_service.bootstrap.hooks import wire_hooks
+from streaming_service.bootstrap.ingest import ingest_base, wire_ingest
 from streaming_service.bootstrap.media import open_media
 from streaming_service.bootstrap.plans import (
     convergence_policy,
-    hook_policy,
     latency_policy,
     notifier_of,
     spec_policy,
@@ -63,7 +60,6 @@ from streaming_service.bootstrap.signing import cache_secret, open_signer
 from streaming_service.bootstrap.stores import open_store
 from streaming_service.bootstrap.tracing import open_tracing
 from streaming_service.domain.signing.keyring import cache_key
-from streaming_service.setting_values import each_of
 from streaming_service.settings import Settings, revealed
 from streaming_service.telemetry import Metrics
 from streaming_service.tracing import NO_TRACER, Tracer
@@ -243,7 +239,16 @@ class _Wiring:
             failover=self.failover,
             failover_operations=self.failover_operations,
             playback=playback,
-            hooks=self._hooks(playback, changed),
+            hooks=wire_hooks(
+                settings,
+                store,
+                playback,
+                specs=self.specs,
+                notifier=self.notifier,
+                clock=clock,
+                meter=self.metrics,
+                changed=changed,
+            ),
             reconciliation=Reconciliation(
                 store=store,
                 fleet=fleet,
@@ -373,24 +378,6 @@ class _Wiring:
             time=self.clock.time,
             running=time.monotonic,
             leads_away=self.failover.leads_away,
-        )
-
-    def _hooks(self, playback: Playback, changed: Callable[[str], None]) -> OmeHooks | None:
-        secrets = each_of(self.settings.ome_webhook_secret)
-        if not secrets:
-            return None
-        policy = hook_policy(self.settings, self.specs, self.notifier)
-        directory = StreamDirectory(self.store, policy.stream_prefix, monotonic=time.monotonic)
-        return OmeHooks(
-            secrets=secrets,
-            directory=directory,
-            store=self.store,
-            policy=policy,
-            viewers=ViewerGate(playback, prefix=policy.stream_prefix),
-            gate=wire_gate(self.settings, self.store, directory, clock=self.clock, changed=changed),
-            clock=self.clock,
-            meter=self.metrics,
-            changed=changed,
         )
 
     def _ingest(self, intake: Intake, fleet: OmeFleet, changed: Callable[[str], None]) -> Ingest:
