@@ -10,6 +10,7 @@ from streaming_service.application.ports import ChannelStore, Clock, FailoverSto
 from streaming_service.domain.failover import WHOLE, Mode, Standing, new_standing
 from streaming_service.domain.failover_notices import EVERYTHING, FailoverNotices
 from streaming_service.domain.notification import Cause, Notification
+from streaming_service.domain.state import Status
 from streaming_service.errors import StoreError
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,14 @@ class FailoverBook:
         if channel is None or channel.serving is None:
             return None, None
         return f"{channel.serving.path}*", channel.spec.ingest_region
+
+    async def is_gone(self, subject: str) -> bool:
+        """Whether nobody can watch it ever again: it is retired, or no longer in the store. What has lost its stream is
+        not gone, it is started again. Raises StoreError."""
+        if subject == WHOLE:
+            return False
+        channel = await self._store.get(subject)
+        return channel is None or channel.status is Status.RETIRED
 
     async def write(
         self,

@@ -95,6 +95,20 @@ async def test_a_content_that_is_retired_on_the_failover_is_forgotten() -> None:
     assert [item.content_id for item in process.failover.reprobes()] == [content_id(2)]
 
 
+async def test_a_content_that_is_started_again_stays_on_the_failover() -> None:
+    process = Process(await town())
+    await process.sees_it_down()
+    process.world.origin.wipe()
+    await process.world.reconcile()
+    assert (await process.world.channel()).serving is None, "its origin died"
+    await process.failover.tidy()
+
+    assert process.mode() == "promoted"
+    await process.world.converge()
+    assert (await process.world.channel()).serving is not None
+    assert process.failover.leads_away(content_id(1), "anybody"), "the primary is no better for it"
+
+
 async def test_what_an_operator_promoted_is_not_forgotten() -> None:
     process = Process(await town())
     await process.operations.promote(content_id(1), ADMIN, "drill")
