@@ -19,7 +19,7 @@ import aiohttp
 import uvloop
 
 from bench.figures import Figure, note, report
-from chaos.soak_world import SERVICE_TOKEN, VIEWERS, Surroundings, start, surroundings
+from chaos.soak_world import SERVICE_TOKEN, VIEWERS, Surroundings, start, surroundings, tell_tracebacks
 from streaming_service.adapters.store.sql import SqlStore
 from streaming_service.devkit.emulators import ComponentMissing
 from streaming_service.devkit.faults import Fault, Mode
@@ -114,7 +114,7 @@ async def measure(folder: Path, seconds: float) -> list[Figure]:
             if service.returncode is None:
                 service.kill()
             await service.wait()
-            _tell_tracebacks(log)
+            tell_tracebacks(log)
 
 
 async def _prepare(clients: Clients, session: aiohttp.ClientSession, api: str) -> None:
@@ -193,13 +193,6 @@ async def _told_to_stop(
         Figure("sigterm_exit_seconds", seconds, _EXIT_SECONDS, at_least=False),
         Figure("sigterm_exit_code", code, 0, at_least=False),
     ]
-
-
-def _tell_tracebacks(log: Path) -> None:
-    text = log.read_text(errors="replace")
-    if found := text.count("Traceback"):
-        at = text.index("Traceback")
-        note(f"{found} tracebacks in its log, the first: {text[max(0, at - 300) : at + 3000]}")
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bench.figures import note
 from chaos.soak_child import Feeling
 from streaming_service.adapters.store import migrate
 from streaming_service.devkit.emulators import free_port
@@ -174,6 +175,14 @@ async def start(
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments, env={**kept, **env}, stdout=stdout, stderr=stderr
     )
+
+
+def tell_tracebacks(log: Path) -> None:
+    """Mistakes of ours, which no fault of others may bring about: how many, and the first of them."""
+    text = log.read_text(errors="replace")
+    if found := text.count("Traceback"):
+        at = text.index("Traceback")
+        note(f"{found} tracebacks in its log, the first: {text[max(0, at - 300) : at + 3000]}")
 
 
 def _environment(proxies: dict[str, FaultProxy], database: str, port: int) -> dict[str, str]:

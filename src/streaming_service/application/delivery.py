@@ -96,7 +96,8 @@ class DeliveryLoop:
         try:
             body = self._render(notification)
         except Exception as error:
-            # A mistake of ours. The debt stays, visible, until a release that makes its body, or the schedule, ends.
+            # A mistake of ours, whatever it is. The debt stays, visible, until a release that makes its body, or the
+            # schedule, ends.
             log.exception("delivery has no body", delivery_id=notification.id)
             receipt, asked = Receipt(False, None, f"its body could not be made: {error!r}"), False
         else:

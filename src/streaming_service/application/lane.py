@@ -106,7 +106,7 @@ class Lane:
         try:
             sent = await self._attempt(delivery)
         except Exception:
-            # Its claim runs out, and it goes out again.
+            # Whatever it was must not end the lane for the others. Its claim runs out, and it goes out again.
             log.exception("delivery interrupted", delivery_id=delivery.notification.id)
             return
         self._ended.append(sent.tried)
