@@ -20,7 +20,7 @@ import aiohttp
 import uvloop
 
 from bench.figures import Figure, note, report
-from chaos.soak_world import SERVICE_TOKEN, VIEWERS, Sample, SoakWorld, soak_world
+from chaos.soak_world import SERVICE_TOKEN, VIEWERS, Sample, SoakWorld, soak_world, tell_tracebacks
 from streaming_service.devkit.emulators import ComponentMissing
 from streaming_service.devkit.faults import Fault, FaultProxy, Mode
 
@@ -146,7 +146,7 @@ async def _run(folder: Path, seconds: float, seed: int) -> list[Figure]:
         figures = _figures(world, load, unsettled, warm_up)
         code = await world.child.stop()
         figures.append(Figure("soak_exit_code", float(code), 0, at_least=False))
-        _tell_tracebacks(world.log)
+        tell_tracebacks(world.log)
         return figures
 
 
@@ -218,14 +218,6 @@ def _figures(world: SoakWorld, load: Load, unsettled: Sequence[str], warm_up: fl
 
 def _median(samples: Sequence[Sample], field: int) -> float:
     return statistics.median(item[field] for item in samples) if samples else 0.0
-
-
-def _tell_tracebacks(log: Path) -> None:
-    """Mistakes of ours, which no fault of others may bring about."""
-    text = log.read_text(errors="replace")
-    if found := text.count("Traceback"):
-        at = text.index("Traceback")
-        note(f"{found} tracebacks in its log, the first: {text[max(0, at - 300) : at + 3000]}")
 
 
 def main() -> int:

@@ -179,7 +179,7 @@ async def start(
 
 
 def tell_tracebacks(log: Path) -> None:
-    """How many there are in what processes printed, and the first one."""
+    """Mistakes of ours, which no fault of others may bring about: how many, and the first of them."""
     text = log.read_text(errors="replace")
     if found := text.count("Traceback"):
         at = text.index("Traceback")

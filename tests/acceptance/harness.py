@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -106,6 +106,19 @@ async def fetch(url: str, headers: Mapping[str, str] | None = None) -> tuple[int
     """One GET."""
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         return answer.status, await answer.read(), dict(answer.headers)
+
+
+async def ready(url: str) -> None:
+    """Until a process that may still be starting says 200 on its /readyz."""
+    status: int | None = None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while status != 200:
+                with suppress(aiohttp.ClientConnectorError):
+                    status, _, _ = await fetch(f"{url}/readyz")
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise AssertionError(f"{url}/readyz answered {status or 'nothing'} for {PATIENCE:g} s") from error
 
 
 async def get_json(url: str, headers: Mapping[str, str] | None = None) -> Any:

@@ -1,13 +1,12 @@
 """`DRY_RUN_PROVISIONING=true`: the whole service in one process, and nothing that is sent to OME."""
 
-import asyncio
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from streaming_service.devkit.platform import StandInPlatform
-from tests.acceptance.harness import free_ports, get_json, running
+from tests.acceptance.harness import free_ports, get_json, ready, running
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +41,7 @@ async def test_a_registration_runs_through_everything_but_ome(tmp_path: Path) ->
             "CONTENT_SERVICE_CALLBACK_URL": f"{platform.url}/content/callback",
         }
         async with running("serve", "--with-worker", env=env, cwd=tmp_path) as process:
-            await listens(api)
+            await ready(api)
             async with aiohttp.ClientSession() as session:
                 answer = await session.post(f"{api}/v1/admin/streams/register", json=REGISTRATION)
                 assert answer.status == 202, await answer.text()
@@ -55,14 +54,3 @@ async def test_a_registration_runs_through_everything_but_ome(tmp_path: Path) ->
     assert channel["playbackUrl"] == f"http://dry-run.invalid{channel['manifestPath']}"
     assert manifest["manifestUrl"].startswith(f"https://cdn.example{channel['manifestPath']}?URLPrefix=")
     assert callback.body["contentId"] == CONTENT
-
-
-async def listens(api: str) -> None:
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(f"{api}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiohttp
@@ -10,22 +10,13 @@ import pytest
 
 from streaming_service.adapters.store.migrate import upgrade
 from streaming_service.devkit.platform import StandInPlatform
-from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, get_json, running
+from tests.acceptance.harness import PATIENCE, Process, fetch, free_ports, get_json, ready, running
 from tests.contract.store.builders import content_id
 
 pytestmark = pytest.mark.anyio
 
 VIEWER = {"authorization": "Bearer viewer-demo"}
 CONTENT = content_id(1)
-
-
-async def answers(port: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            with suppress(aiohttp.ClientConnectorError):
-                await fetch(f"http://127.0.0.1:{port}/readyz")
-                return
-            await asyncio.sleep(0.1)
 
 
 async def upload(port: int) -> None:
@@ -87,13 +78,13 @@ async def test_every_process_follows(tmp_path: Path) -> None:
             return running("serve", *options, env={**env, "HTTP_PORT": str(port)}, cwd=tmp_path)
 
         async with serve(ports[0], "--with-worker"):
-            await answers(ports[0])
+            await ready(f"http://127.0.0.1:{ports[0]}")
             await upload(ports[0])
             assert await leads_to(ports[0]) == ("cdn.example", False)
             await order(ports[0], f"{CONTENT}/promote")
             assert await leads_to(ports[0]) == ("standby.example", True)
             async with serve(ports[1]):
-                await answers(ports[1])
+                await ready(f"http://127.0.0.1:{ports[1]}")
                 assert await leads_to(ports[1]) == ("standby.example", True), "it knew before it was asked"
                 url = f"http://127.0.0.1:{ports[1]}/metrics"
                 _, metrics, _ = await fetch(url, {"authorization": "Bearer metrics"})

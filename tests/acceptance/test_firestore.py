@@ -9,8 +9,8 @@ import pytest
 
 from streaming_service.devkit.emulators import ComponentMissing, FirestoreEmulator
 from streaming_service.devkit.platform import StandInPlatform
-from tests.acceptance.harness import free_ports, get_json, running
-from tests.acceptance.test_dry_run import CONTENT, REGISTRATION, listens
+from tests.acceptance.harness import free_ports, get_json, ready, running
+from tests.acceptance.test_dry_run import CONTENT, REGISTRATION
 from tests.conftest import require_component
 
 pytestmark = [pytest.mark.anyio, pytest.mark.firestore]
@@ -49,7 +49,7 @@ async def test_a_registration_runs_through_everything_but_ome(firestore: dict[st
         async with running("db", "migrate", env=env, cwd=tmp_path) as process:
             assert "firebase deploy --only firestore:indexes" in await process.line("  cd infra/firestore")
         async with running("serve", "--with-worker", env=env, cwd=tmp_path) as process:
-            await listens(api)
+            await ready(api)
             async with aiohttp.ClientSession() as session:
                 answer = await session.post(f"{api}/v1/admin/streams/register", json=REGISTRATION)
                 assert answer.status == 202, await answer.text()

@@ -1,12 +1,11 @@
 """`streaming-service probe-agent`, from outside: it needs little, refuses strangers, and ends cleanly."""
 
-import asyncio
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.acceptance.harness import fetch, free_ports, running
+from tests.acceptance.harness import fetch, free_ports, ready, running
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +23,8 @@ async def test_it_runs_with_nothing_but_its_own_few_settings(tmp_path: Path) -> 
     }
     url = f"http://127.0.0.1:{port}"
     async with running("probe-agent", env=variables, cwd=tmp_path) as process:
-        await up(url)
-        assert (await fetch(f"{url}/readyz"))[0] == 200
+        await ready(url)
+        assert (await fetch(f"{url}/livez"))[0] == 200
         assert (await fetch(f"{url}/metrics"))[0] == 401
         assert (await fetch(f"{url}/metrics", {"authorization": "Bearer metrics"}))[0] == 200
         async with aiohttp.ClientSession() as session, session.post(f"{url}/probe", data=b"{}") as answer:
@@ -44,14 +43,3 @@ async def test_it_says_what_it_lacks(tmp_path: Path) -> None:
     for name in ("PROBE_AGENT_REGION", "PROBE_AGENT_SECRET", "METRICS_ACCESS_TOKEN"):
         assert name in output
     assert "CDN_SIGNING_SECRET" not in output
-
-
-async def up(url: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                assert (await fetch(f"{url}/livez"))[0] == 200
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(0.1)
-            else:
-                return

@@ -27,7 +27,7 @@ from streaming_service.devkit.postgres import EmbeddedPostgres
 from streaming_service.domain.ladder import parse_ladder
 from streaming_service.domain.signing.cloud_cdn import KEY_BYTES, CloudCdnSigner
 from streaming_service.domain.signing.keyring import Keyring, SigningKey, decode_key
-from tests.acceptance.harness import Process, fetch, free_ports, running
+from tests.acceptance.harness import Process, fetch, free_ports, ready, running
 from tests.conftest import require_component
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
@@ -86,12 +86,8 @@ class World:
 
     async def run_api(self, off_by: float, port: int) -> Process:
         process = await self.run("serve", off_by, HTTP_PORT=str(port))
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                with suppress(aiohttp.ClientConnectorError):
-                    await fetch(f"http://127.0.0.1:{port}/readyz")
-                    return process
-                await asyncio.sleep(0.1)
+        await ready(f"http://127.0.0.1:{port}")
+        return process
 
     async def upload(self, port: int, content_id: str, classification: str) -> None:
         """Until an API has taken it: one may be restarting."""

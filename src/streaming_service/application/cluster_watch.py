@@ -76,6 +76,7 @@ class ClusterWatch:
             # The gauge keeps what was known, and the next scrape asks again.
             log.warning("clusters could not be validated", reason=str(error))
         except Exception:
+            # A mistake of ours must not fail the scrape, which tells everything else, too.
             log.exception("job failed", job="validate clusters")
 
     async def _tell(self, report: ClusterReport) -> None:

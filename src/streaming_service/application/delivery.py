@@ -180,6 +180,7 @@ class DeliveryLoop:
         try:
             return self._render(notification)
         except Exception as error:
+            # A mistake of ours, whatever it is.
             log.exception("delivery has no body", delivery_id=notification.id)
             return Receipt(False, None, f"its body could not be made: {error!r}")
 

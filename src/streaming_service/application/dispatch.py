@@ -189,5 +189,6 @@ async def every(
         except StoreError as error:
             log.warning("store does not answer", job=name, reason=str(error))
         except Exception:
+            # A mistake of ours in one job must not end the process, and with it all the others; its next turn comes.
             log.exception("job failed", job=name)
         await clock.sleep(seconds)

@@ -155,7 +155,7 @@ class Failover:
         now = self._clock.now()
         for standing in self._book.known():
             after = settle(standing, now, self._policy) or standing
-            if after.subject != WHOLE and after.mode is not Mode.PRIMARY and await self._book.is_gone(after.subject):
+            if after.mode is not Mode.PRIMARY and await self._book.is_gone(after.subject):
                 after = abandon(after, now)
             if after is standing:
                 continue

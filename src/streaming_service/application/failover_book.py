@@ -70,10 +70,12 @@ class FailoverBook:
             return None, None
         return f"{channel.serving.path}*", channel.spec.ingest_region
 
-    async def is_gone(self, content_id: str) -> bool:
-        """Nobody watches it any more: it is retired, or was never known. One that is without a stream for a moment,
-        because its origin died, is not gone."""
-        channel = await self._store.get(content_id)
+    async def is_gone(self, subject: str) -> bool:
+        """Whether nobody can watch it ever again: it is retired, or no longer in the store. What has lost its stream is
+        not gone, it is started again. Raises StoreError."""
+        if subject == WHOLE:
+            return False
+        channel = await self._store.get(subject)
         return channel is None or channel.status is Status.RETIRED
 
     async def write(

@@ -115,7 +115,7 @@ class Lane:
         try:
             sent = await self._attempt(together)
         except Exception:
-            # Their claim runs out, and they go out again.
+            # Whatever it was must not end the lane for the others. Their claim runs out, and they go out again.
             log.exception("delivery interrupted", delivery_ids=[item.notification.id for item in together])
             return
         self._ended += [item.tried for item in sent]

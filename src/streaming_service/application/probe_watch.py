@@ -87,6 +87,7 @@ class ProbeWatch:
                     log.warning("store does not answer", job="probes", reason=str(error))
                     chosen = None
                 except Exception:
+                    # A mistake of ours must not end the worker: the schedule goes on with the next choice.
                     log.exception("job failed", job="probes")
                     chosen = None
                 if chosen is None:
@@ -140,6 +141,7 @@ class ProbeWatch:
         except StoreError as error:
             log.warning("store does not answer", job="probe", content_id=content_id, reason=str(error))
         except Exception:
+            # Out of here it would end the task group, and with it the probes of every other content.
             log.exception("probe failed", content_id=content_id)
         else:
             self._note(content_id, probed or Probed())

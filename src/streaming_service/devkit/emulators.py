@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from importlib.util import find_spec
@@ -49,7 +50,7 @@ class ComponentFailed(Exception):
     """The component is there but did not start; the text ends with its own last words."""
 
 
-class Emulator:
+class Emulator(ABC):
     """A child process that serves HTTP on loopback. `port` None takes a free one; `start_seconds` bounds the wait."""
 
     name = "emulator"
@@ -62,9 +63,9 @@ class Emulator:
         self.host = ""
 
     @property
+    @abstractmethod
     def environment(self) -> dict[str, str]:
         """The variables that make Google's clients talk to this emulator."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self.start()
@@ -115,8 +116,8 @@ class Emulator:
         """`host:port` of one that the environment names."""
         return None
 
-    def _command(self, port: int) -> Sequence[str | Path]:
-        raise NotImplementedError
+    @abstractmethod
+    def _command(self, port: int) -> Sequence[str | Path]: ...
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + self._start_seconds

@@ -131,10 +131,10 @@ def settle(before: Standing, now: datetime, policy: FailoverPolicy) -> Standing 
 
 
 def abandon(standing: Standing, now: datetime) -> Standing:
-    """Nothing is served any more, so that nobody has to be sent anywhere. What an operator said stays."""
+    """The content is gone, so that nobody has to be sent anywhere. What an operator said stays."""
     if standing.mode is Mode.PRIMARY or standing.manual or standing.frozen_at is not None:
         return standing
-    why = "nothing is served any more"
+    why = "the content is gone"
     return replace(
         standing, mode=Mode.PRIMARY, since=now, changed_at=now, reason=why, actor=_ITSELF, ends_at=None, bad=None
     )

@@ -15,7 +15,7 @@ from streaming_service.bootstrap.plans import convergence_policy
 from streaming_service.configuration import load
 from streaming_service.domain.audit import action
 from streaming_service.entrypoints.terminal import cause, say
-from streaming_service.errors import ConfigurationError
+from streaming_service.errors import ConfigurationError, StoreError
 from streaming_service.settings import Settings
 
 _LINE_EVERY_S = 2.0
@@ -60,7 +60,7 @@ def refuse_downgrade(env_file: Path) -> None:
     from streaming_service.adapters.store import migrate
 
     if _with_schema(env_file):
-        migrate.downgrade()
+        raise StoreError(migrate.NO_WAY_BACK)
 
 
 async def tell_restored(env_file: Path) -> None:

@@ -8,7 +8,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import structlog
 
 from streaming_service.application.dispatch import every
 from streaming_service.application.intake import Intake
-from streaming_service.application.ports import Ack, Clock, Message
+from streaming_service.application.ports import Ack, Message
 from streaming_service.bootstrap import Service
 from streaming_service.context import accept_correlation_id, correlation_id
 from streaming_service.domain.event import trace_of
@@ -33,6 +33,14 @@ _RETENTION_SECONDS = 600.0
 _TIDY_SECONDS = 30.0
 # Every worker looks for itself: it must not place channels on an origin that does not keep up.
 _PROGRESS_SECONDS = 10.0
+
+
+async def _always() -> bool:
+    return True
+
+
+def _nothing() -> None:
+    """At the turns of others."""
 
 
 class UploadContext(Protocol):
@@ -89,11 +97,6 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
     """Until `stop` is set. Takes nothing new from then on, finishes or gives back what is in hand, and returns."""
     settings, clock = service.settings, service.clock
 
-    def elected(job: str, seconds: float) -> Callable[[], Awaitable[bool]]:
-        # Three missed turns of the elected process and another takes over.
-        ttl = timedelta(seconds=max(15.0, 3 * seconds))
-        return lambda: service.store.acquire(job, service.owner, clock.now(), ttl)
-
     async def reconcile() -> None:
         correlation_id.set(accept_correlation_id(None))
         if not service.fleet.names():
@@ -104,38 +107,31 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
         if findings.wants_places:
             service.worker_bell.ring()
 
+    async def read_statistics() -> None:
+        if not service.fleet.names():
+            await service.fleet.refresh()  # this process has just begun
+        await service.statistics.run()
+
     async def handle(message: Message) -> Ack:
         return await handle_upload_event(message, service, source=settings.event_source)
 
     async with asyncio.TaskGroup() as tasks:
-        pause = settings.reconcile_interval_seconds
-        running = [
-            tasks.create_task(service.fleet.keep_fresh(clock.sleep), name="fleet"),
-            tasks.create_task(service.convergence.run(), name="convergence"),
-            tasks.create_task(service.delivery.run(), name="delivery"),
-            tasks.create_task(
-                every(pause, reconcile, clock=clock, name="reconciliation", leader=elected("reconciler", pause)),
-                name="reconciliation",
-            ),
-            tasks.create_task(
-                every(
-                    _RETENTION_SECONDS,
-                    service.retention.run,
-                    clock=clock,
-                    name="retention",
-                    leader=elected("retention", _RETENTION_SECONDS),
-                ),
-                name="retention",
-            ),
-            *_tidy_failovers(tasks, service, elected("failover", _TIDY_SECONDS)),
-            _often(tasks, "monitoring", _REFRESH_SECONDS, service.monitoring.refresh, clock),
-            _often(tasks, "progress", _PROGRESS_SECONDS, service.progress.run, clock),
-            tasks.create_task(_keep_statistics(service, elected("statistics", settings.stats_interval_seconds))),
-        ]
+        lanes = _Lanes(tasks, service)
+        lanes.run("fleet", service.fleet.keep_fresh(clock.sleep))
+        lanes.run("convergence", service.convergence.run())
+        lanes.run("delivery", service.delivery.run())
+        lanes.often("monitoring", _REFRESH_SECONDS, service.monitoring.refresh)
+        lanes.often("progress", _PROGRESS_SECONDS, service.progress.run)
+        lanes.elected(Election(service, "reconciler", settings.reconcile_interval_seconds), reconcile, "reconciliation")
+        lanes.elected(Election(service, "retention", _RETENTION_SECONDS), service.retention.run)
+        if service.failover.enabled:
+            # What time alone changes, such as the end of a ramp.
+            lanes.elected(Election(service, "failover", _TIDY_SECONDS), service.failover.tidy)
+        statistics = Election(service, "statistics", settings.stats_interval_seconds)
+        lanes.elected(statistics, read_statistics, otherwise=service.statistics.resign)
         if service.probes.watch:
             # In the process that keeps the statistics: it knows what is watched.
-            leads = elected("statistics", settings.stats_interval_seconds)
-            running.append(tasks.create_task(service.probes.watch.run(leads), name="probes"))
+            lanes.run("probes", service.probes.watch.run(statistics.won))
         log.info("worker runs", owner=service.owner, event_source=settings.event_source, pid=os.getpid())
         if service.events is None:
             await stop.wait()
@@ -143,46 +139,60 @@ async def run_worker(service: Service, stop: asyncio.Event) -> None:
             async with service.events.consume(handle):
                 await stop.wait()
         log.info("worker stops")
-        for task in running:
+        lanes.stop()
+
+
+class Election:
+    """Which worker does a job that one at a time may do, every `seconds`: three missed turns and another takes over."""
+
+    def __init__(self, service: Service, name: str, seconds: float) -> None:
+        self.name = name
+        self.seconds = seconds
+        self._service = service
+        self._ttl = timedelta(seconds=max(15.0, 3 * seconds))
+
+    async def won(self) -> bool:
+        """Asks the store. Raises StoreUnavailable."""
+        service = self._service
+        return await service.store.acquire(self.name, service.owner, service.clock.now(), self._ttl)
+
+
+class _Lanes:
+    """The loops of one worker."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, service: Service) -> None:
+        self._tasks = tasks
+        self._clock = service.clock
+        self._running: list[asyncio.Task[None]] = []
+
+    def run(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        """For ever."""
+        self._running.append(self._tasks.create_task(loop, name=name))
+
+    def often(self, name: str, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+        """In every worker."""
+        self.run(name, every(seconds, job, clock=self._clock, name=name, leader=_always))
+
+    def elected(
+        self,
+        election: Election,
+        job: Callable[[], Awaitable[object]],
+        name: str = "",
+        *,
+        otherwise: Callable[[], None] = _nothing,
+    ) -> None:
+        """In the worker that wins; `otherwise` is done at the turns of the others."""
+        name = name or election.name
+
+        async def leads() -> bool:
+            if await election.won():
+                return True
+            otherwise()
+            return False
+
+        self.run(name, every(election.seconds, job, clock=self._clock, name=name, leader=leads))
+
+    def stop(self) -> None:
+        """Cancel them all; what is in hand is given back."""
+        for task in self._running:
             task.cancel()
-
-
-def _tidy_failovers(
-    tasks: asyncio.TaskGroup, service: Service, leader: Callable[[], Awaitable[bool]]
-) -> list[asyncio.Task[None]]:
-    """What time alone changes, such as the end of a ramp, is written down by one of the workers."""
-    failover = service.failover
-    if not failover.enabled:
-        return []
-    job = every(_TIDY_SECONDS, failover.tidy, clock=service.clock, name="failover", leader=leader)
-    return [tasks.create_task(job, name="failover")]
-
-
-async def _always() -> bool:
-    return True
-
-
-async def _keep_statistics(service: Service, elected: Callable[[], Awaitable[bool]]) -> None:
-    async def leads() -> bool:
-        if await elected():
-            return True
-        service.statistics.resign()
-        return False
-
-    async def read() -> None:
-        if not service.fleet.names():
-            await service.fleet.refresh()  # this process has just begun
-        await service.statistics.run()
-
-    await every(service.settings.stats_interval_seconds, read, clock=service.clock, name="statistics", leader=leads)
-
-
-def _often(
-    tasks: asyncio.TaskGroup,
-    name: str,
-    seconds: float,
-    job: Callable[[], Awaitable[object]],
-    clock: Clock,
-) -> asyncio.Task[None]:
-    """In every worker."""
-    return tasks.create_task(every(seconds, job, clock=clock, name=name, leader=_always), name=name)

@@ -35,6 +35,10 @@ class Scripted(Emulator):
         super().__init__(start_seconds=start_seconds)
         self._script = script
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {}
+
     def _command(self, port: int) -> Sequence[str | Path]:
         return [sys.executable, "-c", self._script, str(port)]
 

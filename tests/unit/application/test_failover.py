@@ -7,7 +7,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from streaming_service.domain.failover import WHOLE, Mode
-from streaming_service.domain.history import change
 from streaming_service.domain.probe import ProbeVerdict
 from streaming_service.errors import StoreUnavailable
 from tests.unit.application.test_failover_operations import ADMIN
@@ -96,15 +95,18 @@ async def test_a_content_that_is_retired_on_the_failover_is_forgotten() -> None:
     assert [item.content_id for item in process.failover.reprobes()] == [content_id(2)]
 
 
-async def test_a_content_that_is_without_a_stream_for_a_moment_stays_on_the_failover() -> None:
+async def test_a_content_that_is_started_again_stays_on_the_failover() -> None:
     process = Process(await town())
     await process.sees_it_down()
-    channel = await process.world.channel()
-    lost = channel.lost("its origin died", process.clock.now())
-    await process.world.store.commit(change(lost, "lost", ADMIN), process.clock.now())
+    process.world.origin.wipe()
+    await process.world.reconcile()
+    assert (await process.world.channel()).serving is None, "its origin died"
     await process.failover.tidy()
 
     assert process.mode() == "promoted"
+    await process.world.converge()
+    assert (await process.world.channel()).serving is not None
+    assert process.failover.leads_away(content_id(1), "anybody"), "the primary is no better for it"
 
 
 async def test_what_an_operator_promoted_is_not_forgotten() -> None:

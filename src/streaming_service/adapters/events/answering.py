@@ -13,5 +13,6 @@ async def answer(handler: EventHandler, message: Message) -> Ack:
     try:
         return await handler(message)
     except Exception:
+        # Whatever it was, the message must get an answer, and the source go on with the next.
         log.exception("event handler failed", message_id=message.message_id, delivery_attempt=message.delivery_attempt)
         return Ack.NACK

@@ -10,7 +10,6 @@ from streaming_service.adapters.store import schema
 from streaming_service.adapters.store.database import database_errors
 from streaming_service.adapters.store.dsn import parse_dsn
 from streaming_service.adapters.store.sqlite import configure
-from streaming_service.errors import StoreError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -66,11 +65,6 @@ def pending(dsn: str) -> list[tuple[str, str]]:
     found = current(dsn) or ""
     steps = ScriptDirectory.from_config(_config()).walk_revisions()
     return sorted((step.revision, step.doc) for step in steps if step.revision > found)
-
-
-def downgrade() -> None:
-    """There is none. Raises StoreError, saying why and what to do."""
-    raise StoreError(NO_WAY_BACK)
 
 
 def head() -> str:

@@ -49,36 +49,30 @@ class Record(Struct, frozen=True):
         return self.fields.get(field)
 
 
-class Write(Struct, frozen=True):
-    """One document's part in a commit."""
-
-    document: Document
-
-    def put_into(self, batch: Any, reference: Any) -> None:
-        raise NotImplementedError
-
-
-class Create(Write, frozen=True):
+class Create(Struct, frozen=True):
     """Expects that it is not there."""
 
+    document: Document
     fields: Mapping[str, Any]
 
     def put_into(self, batch: Any, reference: Any) -> None:
         batch.create(reference, _present(self.fields))
 
 
-class Put(Write, frozen=True):
+class Put(Struct, frozen=True):
     """Whatever was there."""
 
+    document: Document
     fields: Mapping[str, Any]
 
     def put_into(self, batch: Any, reference: Any) -> None:
         batch.set(reference, _present(self.fields))
 
 
-class Update(Write, frozen=True):
+class Update(Struct, frozen=True):
     """These fields only; None removes one. Expects that it was not written since it was read."""
 
+    document: Document
     fields: Mapping[str, Any]
     read_at: Any
 
@@ -88,13 +82,18 @@ class Update(Write, frozen=True):
         batch.update(reference, fields, option=firestore_v1.LastUpdateOption(self.read_at))
 
 
-class Delete(Write, frozen=True):
+class Delete(Struct, frozen=True):
     """Expects that it was not written since it was read, when `read_at` is given."""
 
+    document: Document
     read_at: Any = None
 
     def put_into(self, batch: Any, reference: Any) -> None:
         batch.delete(reference, option=firestore_v1.LastUpdateOption(self.read_at) if self.read_at else None)
+
+
+# One document's part in a commit.
+Write = Create | Put | Update | Delete
 
 
 def update(record: Record, **fields: Any) -> Update:

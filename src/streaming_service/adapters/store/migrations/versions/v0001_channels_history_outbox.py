@@ -17,10 +17,6 @@ def upgrade() -> None:
     _leases()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")
-
-
 def _channels() -> None:
     op.create_table(
         "channels",

@@ -42,10 +42,6 @@ def upgrade() -> None:
     _seat_everybody()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")
-
-
 _TOTAL = sa.text("SELECT count(*) FROM channels")
 _SOME = sa.text(
     "SELECT content_id, due_at, updated_at, document FROM channels"

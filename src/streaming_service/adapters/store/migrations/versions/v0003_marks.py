@@ -15,7 +15,3 @@ def upgrade() -> None:
         sa.Column("name", _KEY, primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")

@@ -16,7 +16,3 @@ def upgrade() -> None:
         sqlite_where=pending,
         postgresql_where=pending,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")

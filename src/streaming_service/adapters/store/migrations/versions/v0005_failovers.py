@@ -21,7 +21,3 @@ def upgrade() -> None:
     op.create_index("failovers_changed", "failovers", ["changed_at"])
     active = sa.text("active = 1")
     op.create_index("failovers_active", "failovers", ["subject"], sqlite_where=active, postgresql_where=active)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")

@@ -36,7 +36,3 @@ def upgrade() -> None:
         "CREATE TRIGGER channels_emptied AFTER TRUNCATE ON channels"
         " FOR EACH STATEMENT EXECUTE FUNCTION tell_channel_changed()"
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("going back would lose what has been written since: restore a backup instead")
