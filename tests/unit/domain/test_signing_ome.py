@@ -1,9 +1,11 @@
 """OME's policies: the port that OME will see, and a URL that is signed whole."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 
 from streaming_service.domain.signing.keyring import Keyring, SigningKey
-from streaming_service.domain.signing.ome import OmeSigner
+from streaming_service.domain.signing.ome import OmeSigner, policy_expiry
 from streaming_service.domain.signing.scheme import Verdict
 
 SIGNER = OmeSigner(Keyring(SigningKey("ome", b"1kU^b6")))
@@ -43,3 +45,9 @@ def test_each_url_is_signed_for_itself_with_its_query() -> None:
     for changed in (url.replace("x=1", "x=2"), url.replace("master", "other"), f"{url}&x=1", url.replace("x=1&", "")):
         assert SIGNER.verify(changed, 0) in {Verdict.WRONG_SIGNATURE, Verdict.MALFORMED}
     assert SIGNER.sign_url("http://ome.example:3333/app/s/master.m3u8?x=1", EXPIRES) == url
+
+
+def test_a_policy_that_is_no_text_is_none():
+    policy = urlsafe_b64encode(b'{"\xff":1,"url_expire":1}').decode().rstrip("=")
+
+    assert policy_expiry(policy) is None

@@ -71,7 +71,7 @@ class OmeClient:
         response = await self._send("POST", url, msgspec.json.encode(hosts))
         try:
             items = msgspec.json.decode(response.body, type=list[Envelope], strict=False)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             envelope = _open(response, "POST", url)
             raise _refusal(response.status, f"POST {url} answered {response.status}: {envelope.message}") from None
         return tuple(ItemResult(item.status_code, item.message) for item in items)

@@ -58,7 +58,7 @@ class AgentLine:
             return None  # told when it fell silent
         try:
             said = await self._ask(region, url, question, answer, timeout)
-        except (UpstreamUnavailable, InvalidInput, msgspec.DecodeError) as error:
+        except (UpstreamUnavailable, InvalidInput, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             breaker.failed(ticket)
             self._report(region, str(error))
             return None

@@ -91,7 +91,7 @@ def policy_expiry(policy: str) -> int | None:
         return None
     try:
         return msgspec.json.decode(data, type=_Policy).url_expire
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
